@@ -1,0 +1,75 @@
+/// A PC: the board, its clock, and the run loop. Several can live in one process.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "devices/vga/frame.h"
+#include "machine/base/scheduler.h"
+#include "machine/config.h"
+#include "machine/input.h"
+
+namespace reprise {
+
+class Board;
+
+/// Why `run_until` came back.
+enum class Stop : u8 {
+    Reached,  // the requested time or instruction count
+    Exit,     // the guest wrote to an isa-debug-exit port: see exit_code()
+    Halted,   // the CPU waits for an interrupt that can never come (HLT with IF=0, no NMI source)
+};
+
+class Machine {
+public:
+    /// Builds the machine and resets it. Throws HostError (missing firmware, bad image, ...).
+    explicit Machine(const MachineConfig& config);
+    ~Machine();
+
+    const MachineConfig& config() const;
+
+    /// Runs to the first instruction boundary at or after guest time `time`.
+    Stop run_until(Time time);
+    /// Runs until exactly `count` instructions have retired since power-on (or until Exit/Halted).
+    Stop run_to_instruction(u64 count);
+
+    Time now() const;
+    u64 instructions() const;  // retired since power-on
+    int exit_code() const;     // after Stop::Exit: (value << 1) | 1, as QEMU's isa-debug-exit
+
+    /// The only way in for the host. Takes effect now. Throws HostError if a medium cannot be
+    /// opened; the drive then keeps the old one.
+    void inject(const Input& input);
+
+    void render(Frame& frame) const;  // what the monitor shows now; changes nothing
+    TextScreen text_screen() const;
+
+    /// XXH3 of the whole state: registers, RAM, chips, time.
+    u64 state_hash();
+    /// Writes everything to a file that `load` accepts: temporary file, fsync, rename.
+    void save(const std::string& path);
+    /// A machine that goes on exactly where the saved one stopped. Host-side paths (images,
+    /// firmware) come from the file unless `overrides` names others.
+    static std::unique_ptr<Machine> load(const std::string& path);
+
+    /// Makes every medium durable. Throws HostError.
+    void flush_media();
+
+    // Outputs. Consumers only: they never steer the guest. All may be left empty.
+    std::function<void(Time when, bool level)> on_speaker;           // OUT2 and port 61h bit 1
+    std::function<void(u8 byte)> on_debug_output;                    // ports 402h and E9h
+    std::function<void(u8 code)> on_post_code;                       // config.post_port
+    std::function<void(std::string_view message)> on_message;        // host trouble, for the person
+    std::function<void(std::string_view message)> on_guest_message;  // guest nonsense, logged once
+    bool keyboard_led(int index) const;  // 0 scroll, 1 num, 2 caps
+    bool mouse_enabled() const;          // the guest asked for mouse packets
+
+    Board& board() { return *board_; }
+
+private:
+    std::unique_ptr<Board> board_;
+};
+
+}  // namespace reprise
