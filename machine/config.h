@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "devices/block_device.h"
@@ -18,10 +19,14 @@ struct DriveConfig {
     bool snapshot = false;             // writes stay in memory
     std::optional<Geometry> geometry;  // overrides the guess
     bool present = false;              // a drive is there even without a medium
+
+    bool operator==(const DriveConfig&) const = default;
 };
 
 struct SerialConfig {
     std::string backend;  // "", "none", "stdio", "file:PATH", "pty", "tcp:[HOST:]PORT"
+
+    bool operator==(const SerialConfig&) const = default;
 };
 
 struct MachineConfig {
@@ -44,10 +49,51 @@ struct MachineConfig {
     i64 rtc_base = 1'000'000'000;
 
     u16 post_port = 0x80;
+
+    bool operator==(const MachineConfig&) const = default;
 };
 
-/// Reads a machine file. Throws HostError naming file, line and key; an unknown key gets a
-/// suggestion.
+/// Reads a machine file: TOML with the keys below, all optional. Throws HostError naming file, line
+/// and key; an unknown key gets a suggestion. Relative paths start at the machine file's folder.
+///
+///     boot = "acd"            # order of floppy, hard disk and CD; default: what the media suggest
+///     memory = "32M"          # "640K", "2G", or a number of MB
+///     fda = "dos.img"         # fda, fdb, hda, hdb, hdc, hdd: short for a table with `image` only
+///
+///     [cpu]
+///     model = "pentium"       # 8086 80286 80386 80486 pentium
+///     mips = 100              # guest instructions per microsecond: 100, 0.33 or "105/88"
+///
+///     [hda]
+///     image = "disk.img"      # "" or absent: no medium
+///     cdrom = false           # hda .. hdd only: a CD-ROM drive
+///     read_only = false
+///     snapshot = false        # what the guest writes stays in memory
+///     geometry = [306, 4, 17] # cylinders, heads, sectors; default: guessed from the image
+///     present = true          # the drive is there even without a medium
+///
+///     [firmware]
+///     bios = "bios.bin"       # default: Debian's package seabios
+///     vgabios = "vga.bin"
+///
+///     [serial]
+///     com1 = "stdio"          # none, stdio, file:PATH, pty, tcp:[HOST:]PORT; also com2
+///
+///     [parallel]
+///     lpt1 = "printed.txt"    # the file that it prints to
+///
+///     [rtc]
+///     base = 2001-09-09T01:46:40  # the clock at power-on; or seconds since 1970
+///
+///     [debug]
+///     post_port = 0x80        # where the firmware writes its POST codes
 MachineConfig load_machine_file(const std::string& path);
+
+/// As load_machine_file, of a text; `name` is what messages call it. Paths are taken as they are.
+MachineConfig parse_machine_toml(std::string_view text, const std::string& name);
+
+/// The text of a machine file that means `config`: what a savestate keeps. Throws HostError if
+/// something in it cannot be written as TOML, such as a path that is not UTF-8.
+std::string save_machine_toml(const MachineConfig& config);
 
 }  // namespace reprise

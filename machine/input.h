@@ -28,6 +28,8 @@ struct MouseInput {
 struct MediaInput {
     std::string drive;
     std::string path;
+    bool read_only = false;
+    bool snapshot = false;  // writes stay in memory
 };
 
 /// Bytes that arrive at serial port 0 or 1.

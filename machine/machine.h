@@ -60,6 +60,7 @@ public:
     // Outputs. Consumers only: they never steer the guest. All may be left empty.
     std::function<void(Time when, bool level)> on_speaker;           // OUT2 and port 61h bit 1
     std::function<void(u8 byte)> on_debug_output;                    // ports 402h and E9h
+    std::function<void(int port, u8 byte)> on_serial_output;         // whatever the backend is
     std::function<void(u8 code)> on_post_code;                       // config.post_port
     std::function<void(std::string_view message)> on_message;        // host trouble, for the person
     std::function<void(std::string_view message)> on_guest_message;  // guest nonsense, logged once

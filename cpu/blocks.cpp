@@ -1,0 +1,118 @@
+#include "cpu/blocks.h"
+
+#include <algorithm>
+
+namespace reprise {
+
+namespace {
+constexpr std::size_t kChunkInsns = 8192;
+}
+
+std::size_t BlockCache::bucket(u64 physical, u64 ip)
+{
+    return (physical ^ physical >> 14 ^ ip << 3) % kBuckets;
+}
+
+Block* BlockCache::find(u64 physical, u64 ip, u32 mode) const
+{
+    for (Block* b = buckets_[bucket(physical, ip)]; b; b = b->next_in_bucket)
+        if (b->physical == physical && b->ip == ip && b->mode == mode) return b;
+    return nullptr;
+}
+
+Block* BlockCache::add(const Block& block, const std::vector<Insn>& insns)
+{
+    if (chunks_.empty() || chunk_used_ + insns.size() > kChunkInsns) {
+        chunks_.push_back(std::make_unique<Insn[]>(kChunkInsns));
+        chunk_used_ = 0;
+    }
+    Block& b = blocks_.emplace_back(block);
+    b.insns = chunks_.back().get() + chunk_used_;
+    std::ranges::copy(insns, b.insns);
+    chunk_used_ += insns.size();
+    insns_held_ += insns.size();
+    ++blocks_decoded_;
+
+    Block*& head = buckets_[bucket(b.physical, b.ip)];
+    b.next_in_bucket = head;
+    head = &b;
+
+    const u64 in_first_page = std::min<u64>(b.length, kPageSize - b.physical % kPageSize);
+    cover(b, b.physical, in_first_page);
+    if (b.crosses_page) cover(b, b.second_page, b.length - in_first_page);
+    return &b;
+}
+
+void BlockCache::cover(Block& block, u64 first, u64 size)
+{
+    CodePage& page = pages_[page_of(first)];
+    page.blocks.push_back(&block);
+    for (u64 i = 0; i < size; ++i) page.decoded.set((first + i) % kPageSize);
+}
+
+bool BlockCache::invalidate(u64 physical, u64 size)
+{
+    bool any = false;
+    for (u64 done = 0; done < size;) {
+        const u64 first = physical + done;
+        const u64 here = std::min(size - done, kPageSize - first % kPageSize);
+        done += here;
+        const auto found = pages_.find(page_of(first));
+        if (found == pages_.end()) continue;
+        CodePage& page = found->second;
+        bool hit = false;
+        for (u64 i = 0; i < here && !hit; ++i) hit = page.decoded[(first + i) % kPageSize];
+        if (!hit) continue;
+
+        const auto overlaps = [&](const Block* b) {
+            const u64 in_first = std::min<u64>(b->length, kPageSize - b->physical % kPageSize);
+            if (page_of(b->physical) == page_of(first) && first < b->physical + in_first &&
+                b->physical < first + here)
+                return true;
+            return b->crosses_page && b->second_page == page_of(first) &&
+                   first < b->second_page + (b->length - in_first);
+        };
+        const std::vector<Block*> old = std::move(page.blocks);
+        page.blocks.clear();
+        page.decoded.reset();
+        std::vector<Block*> gone;
+        for (Block* b : old) {
+            if (!b->valid) continue;
+            if (overlaps(b)) {
+                gone.push_back(b);
+                continue;
+            }
+            const u64 in_first = std::min<u64>(b->length, kPageSize - b->physical % kPageSize);
+            if (page_of(b->physical) == page_of(first)) cover(*b, b->physical, in_first);
+            else cover(*b, b->second_page, b->length - in_first);
+        }
+        for (Block* b : gone) retire(*b);
+        if (page.blocks.empty()) pages_.erase(found);
+        any = any || !gone.empty();
+    }
+    return any;
+}
+
+/// The block may be executing, and links may lead to it: its instructions all become an exit.
+void BlockCache::retire(Block& block)
+{
+    block.valid = false;
+    for (u32 i = 0; i <= block.count; ++i) block.insns[i].exec = stale_handler;
+    for (Block** b = &buckets_[bucket(block.physical, block.ip)]; *b; b = &(*b)->next_in_bucket) {
+        if (*b != &block) continue;
+        *b = block.next_in_bucket;
+        return;
+    }
+}
+
+void BlockCache::clear()
+{
+    std::ranges::fill(buckets_, nullptr);
+    pages_.clear();
+    blocks_.clear();
+    chunks_.clear();
+    chunk_used_ = 0;
+    insns_held_ = 0;
+}
+
+}  // namespace reprise

@@ -1,0 +1,91 @@
+/// Decoded basic blocks, found by where their code is.
+#pragma once
+
+#include <bitset>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "cpu/insn.h"
+#include "cpu/tlb.h"
+
+namespace reprise {
+
+struct Block;
+
+/// Where a block continued last time. True while the CPU is in the same context (Cpu::context_):
+/// the same code segment and the same page mapping.
+struct Link {
+    Block* block = nullptr;
+    u32 context = 0;  // 0: never true
+};
+
+/// Instructions that execute one after the other, ended by a jump, by the end of the page, or by
+/// kMaxInsns. Followed by a pseudo instruction that continues with link[0].
+struct Block {
+    static constexpr u32 kMaxInsns = 32;
+
+    u64 ip = 0;        // of the first instruction, within CS
+    u64 physical = 0;  // of its first byte
+    u64 second_page = 0;  // physical page of the rest of an instruction that crosses pages
+    u32 mode = 0;      // what else decoding depended on
+    u32 length = 0;    // bytes of code
+    u32 count = 0;     // instructions
+    bool valid = true;
+    bool crosses_page = false;
+    Insn* insns = nullptr;  // count + 1
+    std::array<Link, 2> link{};  // not taken (or the end), taken
+    Block* next_in_bucket = nullptr;
+};
+
+/// Owns all blocks, and knows which bytes of memory they were decoded from.
+class BlockCache {
+public:
+    /// Memory for decoded instructions, after which all are dropped and decoding begins anew.
+    static constexpr std::size_t kMaxInsnsHeld = 256 * 1024;
+
+    BlockCache() : buckets_(kBuckets) {}
+
+    Block* find(u64 physical, u64 ip, u32 mode) const;
+
+    /// Copies `insns` (with the pseudo instruction at the end) into a block of its own.
+    Block* add(const Block& block, const std::vector<Insn>& insns);
+
+    /// Has code been decoded from this page?
+    bool is_code_page(u64 physical_page) const { return pages_.contains(physical_page); }
+
+    /// Bytes were written: makes blocks decoded from them invalid. True if any were.
+    bool invalidate(u64 physical, u64 size);
+
+    bool full() const { return insns_held_ >= kMaxInsnsHeld; }
+    /// Frees everything. No block may be executing.
+    void clear();
+
+    u64 blocks_decoded() const { return blocks_decoded_; }
+
+    /// What invalid blocks execute: set once by the interpreter.
+    Handler stale_handler = nullptr;
+
+private:
+    static constexpr std::size_t kBuckets = 1 << 14;
+
+    struct CodePage {
+        std::bitset<kPageSize> decoded;
+        std::vector<Block*> blocks;
+    };
+
+    static std::size_t bucket(u64 physical, u64 ip);
+    void cover(Block& block, u64 first, u64 size);
+    void retire(Block& block);
+
+    std::vector<Block*> buckets_;
+    std::unordered_map<u64, CodePage> pages_;
+    std::deque<Block> blocks_;
+    std::vector<std::unique_ptr<Insn[]>> chunks_;
+    std::size_t chunk_used_ = 0;
+    std::size_t insns_held_ = 0;
+    u64 blocks_decoded_ = 0;
+};
+
+}  // namespace reprise

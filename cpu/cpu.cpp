@@ -1,0 +1,488 @@
+/// The run loop: blocks, events between instructions, faults on their way to their handlers.
+#include "cpu/cpu.h"
+
+#include "cpu/opcodes.h"
+
+namespace reprise {
+
+/// Handlers of the engine itself; instructions never see them.
+struct CpuInternals {
+    /// Replaces the handler of the instruction at which a block is to be left.
+    static const Insn* stop(Cpu& cpu, const Insn* insn) { return cpu.interrupted(insn); }
+
+    /// All that is left of a block whose code was overwritten.
+    static const Insn* stale(Cpu& cpu, const Insn* insn)
+    {
+        if (cpu.via_) cpu.via_->context = 0;
+        return cpu.interrupted(insn);
+    }
+
+    static const Insn* end_of_block(Cpu& cpu, const Insn* insn) { return cpu.fall_through(insn); }
+};
+
+Cpu::Cpu(Bus& bus, const CpuModel& model) : bus_(bus), model_(model)
+{
+    blocks_.stale_handler = CpuInternals::stale;
+    decode_mode_.level = model.level;
+    reset();
+}
+
+void Cpu::reset()
+{
+    CpuState fresh;
+    fresh.clock = state.clock;
+    fresh.idle = state.idle;
+    fresh.tsc_offset = 0 - state.clock;
+    fresh.intr = state.intr;
+    if (at_least(Level::I80386)) fresh.cr0 = kCr0Et;
+    if (at_least(Level::I80486)) fresh.cr0 |= kCr0Cd | kCr0Nw;
+    fresh.gpr[RDX] = model_.signature;
+    fresh.dr[6] = 0xFFFF0FF0;
+    fresh.dr[7] = 0x400;
+    fresh.idtr = {0, 0x3FF};
+    fresh.ldtr.access = 0x82;
+    fresh.tr.access = 0x8B;
+
+    // The first instruction is fetched from 16 bytes below the top of the address space, except
+    // that the 8086 starts at FFFF:0000.
+    Segment& cs = fresh.seg[CS];
+    cs.selector = 0xF000;
+    cs.base = at_least(Level::I80386) ? 0xFFFF0000 : 0xFF0000;
+    fresh.rip = 0xFFF0;
+    if (!at_least(Level::I80286)) {
+        cs.selector = 0xFFFF;
+        cs.base = 0xFFFF0;
+        fresh.rip = 0;
+    }
+    state = fresh;
+    state_loaded();
+}
+
+void Cpu::state_loaded()
+{
+    fault_pending_ = false;
+    blocks_.clear();
+    jumps_.fill({});
+    pending_link_ = via_ = nullptr;
+    flags.set(state.rflags);
+    data_breakpoints_ = code_breakpoints_ = false;
+    for (int i = 0; i < 4; ++i) {
+        if (!(state.dr[7] >> (2 * i) & 3)) continue;
+        ((state.dr[7] >> (16 + 4 * i) & 3) == 0 ? code_breakpoints_ : data_breakpoints_) = true;
+    }
+    flush_tlb();
+}
+
+// ---- Mode --------------------------------------------------------------------------------------
+
+u32 Cpu::mode_key() const
+{
+    return static_cast<u32>(decode_mode_.code_size) | u32{decode_mode_.real_or_v86} << 2 |
+           u32{user_} << 3;
+}
+
+void Cpu::update_mode()
+{
+    const Segment& cs = state.seg[CS];
+    user_ = state.cpl == 3 && (state.cr0 & kCr0Pg);
+    tlb_ = &tlbs_[user_];
+    check_alignment_ = (state.cr0 & kCr0Am) && (state.rflags & AC) && state.cpl == 3;
+    decode_mode_.real_or_v86 = real_or_v86();
+    decode_mode_.code_size = cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
+    stack_mask_ = state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
+    for (u8 seg = 0; seg < 6; ++seg) refresh_segment(seg);
+
+    const u32 mode = mode_key();
+    Context& c = contexts_[(cs.base >> 4 ^ cs.base >> 12 ^ mode << 5) % kContexts];
+    if (c.id == 0 || c.cs_base != cs.base || c.cs_limit != cs.limit || c.mode != mode ||
+        c.generation != generation_)
+        c = {cs.base, generation_, cs.limit, mode, ++contexts_given_};
+    context_ = c.id;
+}
+
+void Cpu::set_eflags(u32 value)
+{
+    const u32 changed = value ^ state.rflags;
+    flags.set(value);
+    state.rflags = (value & ~kArithmeticFlags) | kReservedSetFlags;
+    if (changed & (VM | AC)) update_mode();
+    if (changed & (VM | AC | TF | IF | RF)) attention();
+}
+
+void Cpu::set_cr0(u64 value)
+{
+    const u64 changed = state.cr0 ^ value;
+    state.cr0 = value;
+    if (changed & (kCr0Pg | kCr0Wp | kCr0Pe)) flush_tlb();
+    else update_mode();
+}
+
+// ---- Pins --------------------------------------------------------------------------------------
+
+void Cpu::set_intr(bool level)
+{
+    state.intr = level;
+    if (level) attention();
+}
+
+void Cpu::raise_nmi()
+{
+    state.nmi_pending = true;
+    attention();
+}
+
+void Cpu::limit_run(u64 until)
+{
+    until_ = std::min(until_, std::max(until, clock_now()));
+    stop_at_ = std::min(stop_at_, until_);
+}
+
+void Cpu::halt(const Insn&)
+{
+    state.halted = true;
+    attention();
+}
+
+// ---- Faults ------------------------------------------------------------------------------------
+
+bool Cpu::raise(u8 vector)
+{
+    fault_ = {vector, false, 0};
+    fault_pending_ = true;
+    return false;
+}
+
+bool Cpu::raise(u8 vector, u16 error_code)
+{
+    fault_ = {vector, true, error_code};
+    fault_pending_ = true;
+    return false;
+}
+
+/// SDM vol. 3A, 6.15, interrupt 8: which second exception makes a double fault.
+static bool makes_double_fault(u8 first, u8 second)
+{
+    const auto contributory = [](u8 v) { return v == kDivideError || (v >= kInvalidTss && v <= kGeneralProtection); };
+    if (first == kPageFault) return second == kPageFault || contributory(second);
+    return contributory(first) && contributory(second);
+}
+
+/// A delivered exception counts as one tick, so that a guest whose handlers fault forever still
+/// lets time pass.
+void Cpu::deliver_fault()
+{
+    ++state.clock;
+    current_ = nullptr;
+    Fault fault = fault_;
+    for (;;) {
+        fault_pending_ = false;
+        if (fault.vector == kDebug) state.dr[7] &= ~u64{1 << 13};
+        if (deliver(fault, false, false, false, state.rip)) return;
+        const Fault second = fault_;
+        if (fault.vector == kDoubleFault) {
+            fault_pending_ = false;
+            state.shutdown = true;
+            bus_.shutdown();
+            return;
+        }
+        fault = makes_double_fault(fault.vector, second.vector) ? Fault{kDoubleFault, true, 0}
+                                                                 : second;
+    }
+}
+
+// ---- Between instructions ----------------------------------------------------------------------
+
+/// Takes what is due before the next instruction, in the order of SDM vol. 3A, table 6-2. False:
+/// the run is over.
+bool Cpu::service_events()
+{
+    stop_at_ = until_;
+    if (state.clock >= until_ || state.shutdown) return false;
+
+    if (state.pending_debug && !state.debug_shadow) {
+        state.halted = false;
+        state.dr[6] |= state.pending_debug;
+        state.pending_debug = 0;
+        raise(kDebug);
+        deliver_fault();
+        return true;
+    }
+    const bool shadow = state.interrupt_shadow;
+    const bool nmi = state.nmi_pending && !state.nmi_blocked && !shadow;
+    const bool intr = state.intr && (state.rflags & IF) && !shadow;
+    if (nmi || intr) {
+        state.halted = false;
+        Fault interrupt;
+        if (nmi) {
+            state.nmi_pending = false;
+            state.nmi_blocked = true;
+            interrupt.vector = kNmi;
+        } else {
+            interrupt.vector = bus_.acknowledge_interrupt();
+        }
+        if (!deliver(interrupt, false, false, true, state.rip)) deliver_fault();
+        return true;
+    }
+    return !state.halted;
+}
+
+bool Cpu::hits_code_breakpoint(u64 linear)
+{
+    u32 hits = 0;
+    for (int i = 0; i < 4; ++i)
+        if ((state.dr[7] >> (2 * i) & 3) && (state.dr[7] >> (16 + 4 * i) & 3) == 0 &&
+            state.dr[i] == linear)
+            hits |= 1u << i;
+    if (!hits) return false;
+    state.dr[6] |= hits;
+    raise(kDebug);
+    return true;
+}
+
+void Cpu::run(u64 until)
+{
+    until_ = until;
+    sync_in();
+    while (service_events()) {
+        const bool single_step = (state.rflags & TF) != 0;
+        const bool resume = (state.rflags & RF) != 0;
+        const bool shadow = state.interrupt_shadow || state.debug_shadow;
+        const bool one = single_step || resume || shadow || code_breakpoints_;
+        if (code_breakpoints_ && !resume && hits_code_breakpoint(linear_address(CS, state.rip))) {
+            deliver_fault();
+            continue;
+        }
+        if (blocks_.full()) {
+            blocks_.clear();
+            jumps_.fill({});
+            pending_link_ = nullptr;
+        }
+        Block* block = next_block();
+        if (!block) {
+            pending_link_ = nullptr;
+            deliver_fault();
+            continue;
+        }
+        if (pending_link_ && block != &scratch_) *pending_link_ = {block, context_};
+        via_ = block != &scratch_ ? pending_link_ : nullptr;
+        pending_link_ = nullptr;
+
+        state.interrupt_shadow = state.debug_shadow = false;
+        step_cancelled_ = false;
+        run_block(*block, one ? 1 : ~u64{0});
+
+        if (fault_pending_) {
+            deliver_fault();
+            continue;
+        }
+        if (resume) state.rflags &= ~static_cast<u32>(RF);
+        if (single_step && !step_cancelled_ && !state.debug_shadow) state.pending_debug |= 1u << 14;
+    }
+    sync_out();
+}
+
+void Cpu::sync_in()
+{
+    flags.set(state.rflags);
+    state.rflags &= ~kArithmeticFlags;
+    running_ = true;
+}
+
+void Cpu::sync_out()
+{
+    state.rflags = eflags();
+    state.gpr[kBlockIpRegister] = 0;
+    pending_link_ = nullptr;
+    running_ = false;
+}
+
+void Cpu::run_block(Block& block, u64 budget)
+{
+    if (budget < stop_at_ - state.clock) stop_at_ = state.clock + budget;
+    const u64 limit = stop_at_ - state.clock;
+    enter(block);
+    if (limit < block.count) {
+        cut_ = &block.insns[limit];
+        cut_handler_ = cut_->exec;
+        cut_->exec = CpuInternals::stop;
+    }
+    for (const Insn* insn = block.insns; insn;) insn = insn->exec(*this, insn);
+    uncut();
+    current_ = nullptr;
+}
+
+/// Within an instruction that made the run shorter: the present block must not outlast it.
+void Cpu::cut_block()
+{
+    if (!running_ || !current_ || stop_at_ >= state.clock + block_->count) return;
+    const u64 after = current_->index + u64{1};
+    const u64 at = std::max(after, stop_at_ > state.clock ? stop_at_ - state.clock : 0);
+    if (at > block_->count) return;
+    Insn* insn = &block_->insns[at];
+    if (cut_ && cut_ <= insn) return;
+    uncut();
+    cut_ = insn;
+    cut_handler_ = insn->exec;
+    insn->exec = CpuInternals::stop;
+}
+
+void Cpu::uncut()
+{
+    if (cut_ && cut_->exec == CpuInternals::stop) cut_->exec = cut_handler_;
+    cut_ = nullptr;
+}
+
+const Insn* Cpu::follow_indirect(const Insn* insn, u64 ip)
+{
+    state.clock += insn->index + 1;
+    const Jump& jump = jumps_[ip % kJumps];
+    if (jump.ip == ip && jump.context == context_ &&
+        state.clock + jump.block->count <= stop_at_ && jump.block->valid) [[likely]] {
+        via_ = nullptr;
+        return enter(*jump.block);
+    }
+    state.rip = ip;
+    return nullptr;
+}
+
+// ---- Finding and decoding blocks ---------------------------------------------------------------
+
+/// The block at state.rip, or nullptr after a fetch fault or an undefined opcode.
+Block* Cpu::next_block()
+{
+    Jump& jump = jumps_[state.rip % kJumps];
+    if (jump.ip == state.rip && jump.context == context_ && jump.block->valid) return jump.block;
+
+    const u64 limit = state.seg[CS].limit;
+    if (!at_least(Level::I80286)) state.rip &= 0xFFFF;
+    if (state.rip > limit) {
+        raise(kGeneralProtection, 0);
+        return nullptr;
+    }
+    const TlbEntry* e = translate(linear_address(CS, state.rip), Access::Fetch, user_);
+    if (!e) return nullptr;
+    const u64 physical = e->physical + linear_address(CS, state.rip) % kPageSize;
+
+    Block* block = blocks_.find(physical, state.rip, mode_key());
+    if (block && (block->crosses_page || state.rip + block->length - 1 > limit)) {
+        // Rare: whether the rest of its code is still there is found out by decoding it again.
+        blocks_.invalidate(block->physical, 1);
+        block = nullptr;
+    }
+    if (!block) block = decode_block(physical);
+    if (block && block != &scratch_) jump = {state.rip, block, context_};
+    return block;
+}
+
+/// Copies up to 15 bytes of code at `ip` that may cross pages, and says how many there are before
+/// the limit or a fault. A pending page fault is that of the first byte missing.
+u32 Cpu::gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_hit)
+{
+    const u64 first_page = page_of(linear_address(CS, ip));
+    const bool wraps = !at_least(Level::I80286);
+    crosses = limit_hit = false;
+    for (u32 i = 0; i < 15; ++i) {
+        u64 at = ip + i;
+        if (wraps) at &= 0xFFFF;
+        if (at > state.seg[CS].limit) {
+            limit_hit = true;
+            return i;
+        }
+        const u64 linear = linear_address(CS, at);
+        const TlbEntry* e = translate(linear, Access::Fetch, user_);
+        if (!e) return i;
+        if (page_of(linear) != first_page) {
+            crosses = true;
+            second_page = e->physical;
+        }
+        bytes[i] = static_cast<u8>(read_piece(*e, linear, 1));
+    }
+    return 15;
+}
+
+static bool ends_block(const Insn& insn)
+{
+    const Opcode& row = opcodes()[insn.opcode];
+    return row.carry == Carry::End ||
+           ((row.rules & kStringOp) && (insn.prefixes & (kPrefixRep | kPrefixRepne)));
+}
+
+Block* Cpu::decode_block(u64 physical)
+{
+    const u64 ip = state.rip;
+    const u64 limit = state.seg[CS].limit;
+    const TlbEntry* e = translate(linear_address(CS, ip), Access::Fetch, user_);
+    const u8* page = e->read_host;
+    const u64 in_page = physical % kPageSize;
+
+    Block fresh;
+    fresh.ip = ip;
+    fresh.physical = physical;
+    fresh.mode = mode_key();
+    building_.clear();
+    DecodeResult result = DecodeResult::Truncated;
+    while (page && building_.size() < Block::kMaxInsns) {
+        const u64 available = std::min({u64{15}, kPageSize - in_page - fresh.length,
+                                        limit - (ip + fresh.length) + 1});
+        if (available == 0 || ip + fresh.length > limit) break;
+        Insn insn;
+        result = decode({page + in_page + fresh.length, available}, decode_mode_, insn);
+        if (result != DecodeResult::Ok) break;
+        insn.offset = static_cast<u16>(fresh.length);
+        insn.index = static_cast<u8>(building_.size());
+        building_.push_back(insn);
+        fresh.length += insn.length;
+        if (ends_block(insn)) break;
+    }
+
+    bool keep = true;
+    if (building_.empty()) {
+        u8 bytes[15];
+        bool limit_hit = false;
+        Insn insn;
+        const u32 available = gather(ip, bytes, fresh.crosses_page, fresh.second_page, limit_hit);
+        result = decode({bytes, available}, decode_mode_, insn);
+        if (result == DecodeResult::Truncated) {
+            if (available == 15) raise(kGeneralProtection, 0);
+            else if (limit_hit) raise(kGeneralProtection, 0);
+            return nullptr;  // else gather raised a page fault
+        }
+        fault_pending_ = false;  // bytes behind the instruction do not matter
+        if (result == DecodeResult::TooLong) {
+            if (at_least(Level::I80386)) raise(kGeneralProtection, 0);
+            else raise(kInvalidOpcode);
+            return nullptr;
+        }
+        if (result == DecodeResult::Undefined) {
+            raise(kInvalidOpcode);
+            return nullptr;
+        }
+        building_.push_back(insn);
+        fresh.length = insn.length;
+        keep = page != nullptr && at_least(Level::I80286);
+        fresh.crosses_page = in_page + fresh.length > kPageSize;
+        if (!fresh.crosses_page) fresh.second_page = 0;
+    }
+
+    fresh.count = static_cast<u32>(building_.size());
+    Insn end;
+    end.exec = CpuInternals::end_of_block;
+    end.offset = static_cast<u16>(fresh.length);
+    end.index = static_cast<u8>(fresh.count);
+    building_.push_back(end);
+
+    if (!keep) {
+        scratch_insns_ = building_;
+        scratch_ = fresh;
+        scratch_.insns = scratch_insns_.data();
+        return &scratch_;
+    }
+    for (const u64 code_page : {page_of(physical), fresh.second_page}) {
+        if (code_page == 0 && code_page != page_of(physical)) continue;
+        if (!blocks_.is_code_page(code_page))
+            for (Tlb& tlb : tlbs_) tlb.forbid_fast_writes(code_page);
+    }
+    return blocks_.add(fresh, building_);
+}
+
+}  // namespace reprise

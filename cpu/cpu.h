@@ -1,0 +1,482 @@
+/// The guest processor: its state, the interpreter that executes it, and the operations that
+/// instructions (cpu/ops/) are written with.
+///
+/// Outside of run(), `state` is complete and canonical. While a block executes, three things live
+/// elsewhere because they change with every instruction: RIP is the block's plus the instruction's
+/// offset, the clock is that of the block's start plus the instruction's index, and the arithmetic
+/// flags are in `flags`.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+#include "cpu/blocks.h"
+#include "cpu/bus.h"
+#include "cpu/decoder.h"
+#include "cpu/fault.h"
+#include "cpu/insn.h"
+#include "cpu/model.h"
+#include "cpu/state.h"
+#include "cpu/tlb.h"
+
+namespace reprise {
+
+static_assert(std::endian::native == std::endian::little,
+              "guest memory is accessed in host byte order");
+
+enum class Access : u8 { Read, Write, Fetch };
+
+class Cpu {
+public:
+    Cpu(Bus& bus, const CpuModel& model);
+
+    CpuState state;
+
+    // ---- For the machine --------------------------------------------------------------------------
+
+    /// The RESET pin (SDM vol. 3A, table 9-1). The clock goes on.
+    void reset();
+
+    /// Executes until the clock is exactly `until` or the CPU waits in HLT or shutdown.
+    void run(u64 until);
+
+    /// Makes the present run() end no later than clock `until`, but after the present instruction.
+    void limit_run(u64 until);
+
+    /// The clock as an access by the present instruction sees it.
+    u64 clock_now() const { return state.clock + (current_ ? current_->index : 0); }
+
+    void set_intr(bool level);
+    void raise_nmi();
+
+    /// Lets `ticks` go by while halted.
+    void idle(u64 ticks)
+    {
+        state.clock += ticks;
+        state.idle += ticks;
+    }
+    bool halted() const { return state.halted || state.shutdown; }
+
+    /// What the bus answered to Bus::page or Bus::a20_mask is no longer true.
+    void flush_tlb();
+    /// Somebody else (DMA, a loader, a mapping change) changed memory.
+    void memory_written(u64 physical, u64 size);
+    /// After `state` was replaced.
+    void state_loaded();
+
+    const CpuModel& model() const { return model_; }
+    u64 blocks_decoded() const { return blocks_.blocks_decoded(); }
+
+    /// Guest nonsense worth a line in the log.
+    std::function<void(std::string_view)> on_log;
+
+    // ---- Registers, for instructions ----------------------------------------------------------------
+
+    LazyFlags flags;
+
+    template <class T>
+    T reg(u8 r) const
+    {
+        if constexpr (sizeof(T) == 1) return static_cast<u8>(state.gpr[r & 15] >> (r >> 1 & 8));
+        else return static_cast<T>(state.gpr[r]);
+    }
+
+    /// 32-bit results clear bits 63..32, narrower ones leave the rest (SDM vol. 1, 3.4.1.1).
+    template <class T>
+    void set_reg(u8 r, T value)
+    {
+        if constexpr (sizeof(T) == 1) {
+            const int shift = r >> 1 & 8;
+            u64& full = state.gpr[r & 15];
+            full = (full & ~(u64{0xFF} << shift)) | u64{value} << shift;
+        } else if constexpr (sizeof(T) == 2) {
+            state.gpr[r] = (state.gpr[r] & ~u64{0xFFFF}) | value;
+        } else {
+            state.gpr[r] = value;
+        }
+    }
+
+    u32 eflags() const { return (state.rflags & ~kArithmeticFlags) | flags.get(); }
+    /// Sets all of EFLAGS; the caller has masked what may not change.
+    void set_eflags(u32 value);
+
+    bool protected_mode() const { return (state.cr0 & kCr0Pe) != 0; }
+    bool v86() const { return (state.rflags & VM) != 0; }
+    bool real_or_v86() const { return !protected_mode() || v86(); }
+    u8 iopl() const { return state.rflags >> 12 & 3; }
+    bool at_least(Level level) const { return model_.at_least(level); }
+
+    u64 ip_of(const Insn& insn) const { return block_->ip + insn.offset; }
+    u64 next_ip(const Insn& insn) const { return block_->ip + insn.offset + insn.length; }
+
+    // ---- Memory, for instructions ------------------------------------------------------------------
+
+    /// The offset of the instruction's memory operand within its segment.
+    u64 address(const Insn& insn) const
+    {
+        return (state.gpr[insn.base] + (state.gpr[insn.index_reg] << insn.scale) +
+                static_cast<u64>(i64{insn.disp})) &
+               insn.address_mask();
+    }
+
+    template <class T>
+    Fallible<T> read(const Insn& insn, u8 seg, u64 offset)
+    {
+        const FastSegment& s = fast_[seg];
+        const u64 linear = s.base + offset;
+        const TlbEntry& e = tlb_->entry(linear);
+        if (offset + sizeof(T) <= s.read_end && page_of(linear + sizeof(T) - 1) == e.read_tag)
+            [[likely]] {
+            T value;
+            std::memcpy(&value, reinterpret_cast<const u8*>(linear + e.addend), sizeof value);
+            return value;
+        }
+        const Fallible<u64> slow = read_slow(insn, seg, offset, sizeof(T));
+        if (!slow.ok) return {};
+        return static_cast<T>(slow.value);
+    }
+
+    template <class T>
+    [[nodiscard]] bool write(const Insn& insn, u8 seg, u64 offset, T value)
+    {
+        if (u8* host = writable_host<T>(seg, offset)) [[likely]] {
+            std::memcpy(host, &value, sizeof value);
+            return true;
+        }
+        return write_slow(insn, seg, offset, sizeof(T), value);
+    }
+
+    /// Reads, applies `f`, writes back; all rights are checked before `f` is called, so that `f`
+    /// may commit flags.
+    template <class T, class F>
+    [[nodiscard]] bool modify(const Insn& insn, u8 seg, u64 offset, F f)
+    {
+        if (u8* host = writable_host<T>(seg, offset)) [[likely]] {
+            T value;
+            std::memcpy(&value, host, sizeof value);
+            value = f(value);
+            std::memcpy(host, &value, sizeof value);
+            return true;
+        }
+        const Fallible<u64> old = read_for_modify_slow(insn, seg, offset, sizeof(T));
+        if (!old.ok) return false;
+        write_back_slow(sizeof(T), f(static_cast<T>(old.value)));
+        return true;
+    }
+
+    template <class T>
+    [[nodiscard]] bool push(const Insn& insn, T value)
+    {
+        const u64 sp = (state.gpr[RSP] - sizeof(T)) & stack_mask_;
+        if (!write<T>(insn, SS, sp, value)) return false;
+        set_sp(sp);
+        return true;
+    }
+
+    /// The value on top of the stack, `depth` bytes below it; SP is not changed.
+    template <class T>
+    Fallible<T> peek(const Insn& insn, u64 depth = 0)
+    {
+        return read<T>(insn, SS, (state.gpr[RSP] + depth) & stack_mask_);
+    }
+
+    u64 sp() const { return state.gpr[RSP] & stack_mask_; }
+    void set_sp(u64 value)
+    {
+        state.gpr[RSP] = (state.gpr[RSP] & ~stack_mask_) | (value & stack_mask_);
+    }
+    u64 stack_mask() const { return stack_mask_; }
+
+    /// Checks that a write would succeed, without writing.
+    [[nodiscard]] bool probe_write(const Insn& insn, u8 seg, u64 offset, int size);
+
+    /// Accesses by the processor itself, at a linear address with supervisor rights (descriptor
+    /// tables, TSS, gates). `size` is 1, 2, 4 or 8; they may cross pages.
+    Fallible<u64> read_system(u64 linear, int size);
+    [[nodiscard]] bool write_system(u64 linear, int size, u64 value);
+    /// The same with the rights of privilege level `cpl` (stacks of another privilege level).
+    Fallible<u64> read_linear(u64 linear, int size, bool user);
+    [[nodiscard]] bool write_linear(u64 linear, int size, u64 value, bool user);
+
+    /// The host memory behind [linear, end of page), for repeated string instructions; nullptr: none
+    /// or access has to be checked each time.
+    u8* host_run(u8 seg, u64 offset, bool write)
+    {
+        const FastSegment& s = fast_[seg];
+        const u64 linear = s.base + offset;
+        const TlbEntry& e = tlb_->entry(linear);
+        const u64 tag = write ? e.write_tag : e.read_tag;
+        if (page_of(linear) != tag || offset >= (write ? s.write_end : s.read_end)) return nullptr;
+        return reinterpret_cast<u8*>(linear + e.addend);
+    }
+    /// Bytes from `offset` on that host_run's answer covers: to the end of page and segment.
+    u64 host_run_bytes(u8 seg, u64 offset, bool write) const
+    {
+        const FastSegment& s = fast_[seg];
+        const u64 in_page = kPageSize - (s.base + offset) % kPageSize;
+        const u64 in_segment = (write ? s.write_end : s.read_end) - offset;
+        return std::min(in_page, in_segment);
+    }
+
+    // ---- Ports --------------------------------------------------------------------------------------
+
+    /// #GP(0) unless IOPL or the TSS's bitmap allows the access (SDM vol. 1, 19.5).
+    [[nodiscard]] bool check_port(const Insn& insn, u16 port, int size);
+    u32 read_port(const Insn& insn, u16 port, int size);
+    void write_port(const Insn& insn, u16 port, int size, u32 value);
+
+    // ---- Faults and control flow --------------------------------------------------------------------
+
+    /// Records a fault. Always false, so that `return cpu.raise(...)` leaves an instruction.
+    bool raise(u8 vector);
+    bool raise(u8 vector, u16 error_code);
+    bool general_protection(u16 error_code = 0) { return raise(kGeneralProtection, error_code); }
+    bool undefined_opcode() { return raise(kInvalidOpcode); }
+
+    /// After a handler's `execute` failed: leaves the block for the fault's delivery.
+    const Insn* faulted(const Insn* insn)
+    {
+        state.rip = ip_of(*insn);
+        state.clock += insn->index;
+        return nullptr;
+    }
+
+    /// Ends a block at `ip`, which `link[taken]` remembers.
+    const Insn* follow(const Insn* insn, bool taken, u64 ip) { return continue_at(insn->index + 1, taken, ip); }
+    /// Ends a block whose next address is computed: a return or an indirect jump.
+    const Insn* follow_indirect(const Insn* insn, u64 ip);
+    /// The pseudo instruction at the end of a block without a jump.
+    const Insn* fall_through(const Insn* insn) { return continue_at(insn->index, false, ip_of(*insn)); }
+    /// Ends a block after an instruction that has set state.rip.
+    const Insn* leave(const Insn* insn)
+    {
+        state.clock += insn->index + 1;
+        return nullptr;
+    }
+    /// The instruction is about to do something that looks at the clock.
+    void at(const Insn& insn) { current_ = &insn; }
+
+    /// Instructions, REP iterations included, that may still be executed, of which `insn` is the first.
+    u64 budget(const Insn& insn) const
+    {
+        const u64 now = state.clock + insn.index;
+        return stop_at_ > now ? stop_at_ - now : 0;
+    }
+    /// A repeated string instruction has done `count` iterations more.
+    void count_iterations(u64 count) { state.clock += count; }
+    /// Leaves a repeated string instruction between two iterations; it goes on later.
+    const Insn* interrupted(const Insn* insn)
+    {
+        state.rip = ip_of(*insn);
+        state.clock += insn->index;
+        return nullptr;
+    }
+
+    /// Something changed that Cpu::run has to look at before the next instruction: IF, a shadow, HLT.
+    void attention() { stop_at_ = 0; }
+
+    // ---- Segmentation and privilege: segments.cpp, transfers.cpp, interrupts.cpp, tasks.cpp -----------
+
+    struct Descriptor {
+        u64 raw = 0;   // the 8 bytes as in the table
+        u64 address = 0;  // linear address of the descriptor
+
+        Segment segment(u16 selector) const;
+        u8 type() const { return raw >> 40 & 0xF; }
+        bool is_code_or_data() const { return raw >> 44 & 1; }
+        u8 dpl() const { return raw >> 45 & 3; }
+        bool present() const { return raw >> 47 & 1; }
+        // Gates
+        u16 gate_selector() const { return static_cast<u16>(raw >> 16); }
+        u32 gate_offset() const
+        {
+            return static_cast<u32>((raw & 0xFFFF) | (raw >> 32 & 0xFFFF0000));
+        }
+        u8 gate_parameters() const { return raw >> 32 & 0x1F; }
+    };
+
+    /// Fetches the descriptor `selector` names. `vector` is raised with the selector if it lies outside
+    /// its table (#GP, or #TS, #NP while switching tasks).
+    Fallible<Descriptor> fetch_descriptor(u16 selector, u8 vector = kGeneralProtection);
+    /// Marks a code or data descriptor accessed in memory, if it is not yet.
+    [[nodiscard]] bool set_accessed(Descriptor& descriptor);
+
+    /// MOV, POP, LDS ...: loads ES, SS, DS, FS or GS with all checks of the present mode.
+    [[nodiscard]] bool load_segment(u8 seg, u16 selector);
+    /// Real and virtual-8086 mode: base = selector * 16.
+    void load_segment_real(u8 seg, u16 selector);
+    /// Puts `segment` into a segment register; everything cached from it follows.
+    void set_segment(u8 seg, const Segment& segment);
+    void set_cpl(u8 cpl);
+
+    /// JMP, CALL, RET and IRET to another code segment. `size` is the operand size in bytes. They set
+    /// state.rip; `next` is the address behind the instruction.
+    [[nodiscard]] bool far_jump(u16 selector, u64 offset, int size, u64 next);
+    [[nodiscard]] bool far_call(u16 selector, u64 offset, int size, u64 next);
+    [[nodiscard]] bool far_return(int size, u16 release);
+    [[nodiscard]] bool interrupt_return(int size);
+    /// INT n, INT3, INTO, INT1: `next` is where the handler returns to.
+    [[nodiscard]] bool software_interrupt(u8 vector, u64 next, bool is_int_n);
+
+    enum class TaskSwitch : u8 { Jump, Call, Return };
+    [[nodiscard]] bool switch_task(u16 selector, TaskSwitch reason, u64 next,
+                                   const Fault* error = nullptr);
+    [[nodiscard]] bool load_ldtr(u16 selector);
+    [[nodiscard]] bool load_tr(u16 selector);
+
+    /// Follows from CR0, CR4, EFLAGS.VM, CPL, CS, SS and DR7; called after any of them changed.
+    void update_mode();
+    void set_cr0(u64 value);
+    [[nodiscard]] bool write_cr(int index, u64 value);
+    [[nodiscard]] bool write_dr(int index, u64 value);
+    void flush_page(u64 linear);
+
+    u64 time_stamp() const { return clock_now() + state.tsc_offset; }
+    void halt(const Insn& insn);
+    /// INT n and its like clear TF before the trap could happen.
+    void cancel_single_step() { step_cancelled_ = true; }
+
+private:
+    friend struct CpuInternals;
+
+    struct FastSegment {
+        u64 base = 0;
+        u64 read_end = 0;   // an access that ends at or below needs no check; 0: always check
+        u64 write_end = 0;
+    };
+
+    template <class T>
+    u8* writable_host(u8 seg, u64 offset)
+    {
+        const FastSegment& s = fast_[seg];
+        const u64 linear = s.base + offset;
+        const TlbEntry& e = tlb_->entry(linear);
+        if (offset + sizeof(T) <= s.write_end && page_of(linear + sizeof(T) - 1) == e.write_tag)
+            [[likely]]
+            return reinterpret_cast<u8*>(linear + e.addend);
+        return nullptr;
+    }
+
+    const Insn* continue_at(u32 retired, bool taken, u64 ip)
+    {
+        state.clock += retired;
+        Link& link = block_->link[taken];
+        if (link.context == context_ && state.clock + link.block->count <= stop_at_) [[likely]] {
+            via_ = &link;
+            return enter(*link.block);
+        }
+        state.rip = ip;
+        pending_link_ = &link;
+        return nullptr;
+    }
+
+    const Insn* enter(Block& block)
+    {
+        block_ = &block;
+        state.gpr[kBlockIpRegister] = block.ip;
+        return block.insns;
+    }
+
+    // memory.cpp
+    Fallible<u64> read_slow(const Insn& insn, u8 seg, u64 offset, int size);
+    bool write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value);
+    Fallible<u64> read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size);
+    void write_back_slow(int size, u64 value);
+    bool check_segment(u8 seg, u64 offset, int size, bool write);
+    bool check_alignment(u64 linear, int size);
+    void check_data_breakpoints(u64 linear, int size, bool write);
+    u64 linear_address(u8 seg, u64 offset) const;
+    TlbEntry* translate(u64 linear, Access access, bool user);
+    bool walk(u64 linear, Access access, bool user, u64& physical, bool& writable);
+    bool page_fault(u64 linear, Access access, bool user, bool present, bool reserved);
+    u64 read_piece(const TlbEntry& e, u64 linear, int size);
+    void write_piece(const TlbEntry& e, u64 linear, int size, u64 value);
+    u64 read_physical(u64 address, int size);
+    void write_physical(u64 address, int size, u64 value);
+    void code_written(u64 physical, int size);
+    void refresh_segment(u8 seg);
+
+    // cpu.cpp
+    void sync_in();
+    void sync_out();
+    Block* next_block();
+    Block* decode_block(u64 physical);
+    u32 gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_hit);
+    void raise_fetch_fault(u64 ip, u32 available);
+    bool service_events();
+    void deliver_fault();
+    void run_block(Block& block, u64 budget);
+    void cut_block();
+    void uncut();
+    bool hits_code_breakpoint(u64 linear);
+    u32 mode_key() const;
+
+    // interrupts.cpp
+    [[nodiscard]] bool deliver(const Fault& fault, bool software, bool is_int_n, bool external,
+                               u64 return_ip);
+
+    Bus& bus_;
+    const CpuModel& model_;
+
+    std::array<FastSegment, 6> fast_{};
+    Tlb* tlb_ = nullptr;
+    Block* block_ = nullptr;
+    u64 stop_at_ = 0;
+    u64 stack_mask_ = 0xFFFF;
+    u32 context_ = 0;
+    Link* via_ = nullptr;
+    Link* pending_link_ = nullptr;
+    const Insn* current_ = nullptr;
+
+    Fault fault_;
+    bool fault_pending_ = false;
+    bool running_ = false;
+    bool step_cancelled_ = false;    // no trap after the present instruction in spite of TF
+    bool user_ = false;              // CPL 3: user rights for paging
+    bool data_breakpoints_ = false;  // some are on: every access takes the slow path
+    bool code_breakpoints_ = false;
+    bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
+    u64 until_ = 0;
+
+    // A block being left early: the instruction whose handler was replaced.
+    Insn* cut_ = nullptr;
+    Handler cut_handler_ = nullptr;
+
+    struct WriteBack {
+        u64 linear[2] = {};
+        int size[2] = {};
+    };
+    WriteBack write_back_;
+
+    struct Context {
+        u64 cs_base = 0;
+        u64 generation = 0;  // of the page mapping
+        u32 cs_limit = 0;
+        u32 mode = 0;
+        u32 id = 0;
+    };
+    static constexpr std::size_t kContexts = 256;
+    std::array<Context, kContexts> contexts_{};
+    u32 contexts_given_ = 0;
+    u64 generation_ = 1;
+
+    struct Jump {
+        u64 ip = 0;
+        Block* block = nullptr;
+        u32 context = 0;
+    };
+    static constexpr std::size_t kJumps = 4096;
+    std::array<Jump, kJumps> jumps_{};
+
+    DecodeMode decode_mode_;
+    BlockCache blocks_;
+    Block scratch_;                       // runs a block that must not be kept
+    std::vector<Insn> scratch_insns_;
+    std::vector<Insn> building_;
+    std::array<Tlb, 2> tlbs_{};           // supervisor, user
+};
+
+}  // namespace reprise

@@ -1,0 +1,402 @@
+/// The slow paths of memory access: segment checks, paging, page crossings, MMIO, watched and
+/// code pages. The fast path is in cpu.h; it fails for everything that is decided here.
+#include "cpu/cpu.h"
+
+namespace reprise {
+
+namespace {
+
+/// Page table entry bits (SDM vol. 3A, 4.3).
+enum Pte : u32 {
+    kPresent = 1 << 0,
+    kWritable = 1 << 1,
+    kUser = 1 << 2,
+    kAccessed = 1 << 5,
+    kDirty = 1 << 6,
+    kPageSize4M = 1 << 7,
+};
+
+u64 load(const u8* host, int size)
+{
+    u64 value = 0;
+    std::memcpy(&value, host, static_cast<std::size_t>(size));
+    return value;
+}
+
+}  // namespace
+
+// ---- Segments ----------------------------------------------------------------------------------
+
+/// What the fast path may assume about a segment. Expand-down segments and everything that needs a
+/// check on every access get an end of 0.
+void Cpu::refresh_segment(u8 seg)
+{
+    const Segment& s = state.seg[seg];
+    FastSegment& fast = fast_[seg];
+    fast.base = s.base;
+    const bool unchecked = real_or_v86();  // of rights; the limit holds in every mode
+    const bool usable = unchecked || (s.present() && !s.is_expand_down());
+    const u64 end = usable && !check_alignment_ && !s.is_expand_down() ? u64{s.limit} + 1 : 0;
+    fast.read_end = unchecked || s.is_readable() ? end : 0;
+    fast.write_end = unchecked || s.is_writable() ? end : 0;
+}
+
+/// The 8086 and 286 have 20 and 24 address lines; later ones compute linear addresses in 32 bits.
+u64 Cpu::linear_address(u8 seg, u64 offset) const
+{
+    const u64 linear = fast_[seg].base + offset;
+    if (at_least(Level::I80386)) return linear & 0xFFFFFFFF;
+    return linear & (at_least(Level::I80286) ? 0xFFFFFF : 0xFFFFF);
+}
+
+/// SDM vol. 3A, 5.3 to 5.5. Raises #SS(0) for the stack segment and #GP(0) for the others.
+bool Cpu::check_segment(u8 seg, u64 offset, int size, bool write)
+{
+    const Segment& s = state.seg[seg];
+    bool allowed = true;
+    if (!real_or_v86()) allowed = s.present() && (write ? s.is_writable() : s.is_readable());
+    if (allowed) {
+        const u64 last = offset + static_cast<u64>(size) - 1;
+        if (s.is_expand_down() && !real_or_v86())
+            allowed = offset > s.limit && last <= (s.is_big() ? 0xFFFFFFFF : 0xFFFF);
+        else
+            // A segment of 4 GB has no limit to exceed: accesses wrap around its end.
+            allowed = last <= s.limit || s.limit == 0xFFFFFFFF;
+    }
+    return allowed || raise(seg == SS ? kStackFault : kGeneralProtection, 0);
+}
+
+bool Cpu::check_alignment(u64 linear, int size)
+{
+    if (!check_alignment_ || linear % static_cast<u64>(size) == 0) return true;
+    return raise(kAlignmentCheck, 0);
+}
+
+// ---- Paging ------------------------------------------------------------------------------------
+
+/// Error code of #PF: SDM vol. 3A, 4.7.
+bool Cpu::page_fault(u64 linear, Access access, bool user, bool present, bool reserved)
+{
+    state.cr2 = linear;
+    return raise(kPageFault, static_cast<u16>(present | (access == Access::Write) << 1 | user << 2 |
+                                              reserved << 3));
+}
+
+/// 32-bit paging with 4 KiB pages and, with CR4.PSE, 4 MiB pages (SDM vol. 3A, 4.3).
+bool Cpu::walk(u64 linear, Access access, bool user, u64& physical, bool& writable)
+{
+    const bool write = access == Access::Write;
+    const bool honour_read_only = user || (state.cr0 & kCr0Wp);
+    const u64 pde_address = (state.cr3 & 0xFFFFF000) + (linear >> 22) * 4;
+    const u32 pde = static_cast<u32>(read_physical(pde_address, 4));
+    if (!(pde & kPresent)) return page_fault(linear, access, user, false, false);
+
+    if ((pde & kPageSize4M) && (state.cr4 & kCr4Pse)) {
+        if (pde & 0x003FF000) return page_fault(linear, access, user, true, true);
+        if ((user && !(pde & kUser)) || (write && !(pde & kWritable) && honour_read_only))
+            return page_fault(linear, access, user, true, false);
+        const u32 marked = pde | kAccessed | (write ? kDirty : 0u);
+        if (marked != pde) write_physical(pde_address, 4, marked);
+        physical = (pde & 0xFFC00000) | (linear & 0x003FF000);
+        writable = write || ((marked & kDirty) && ((pde & kWritable) || !honour_read_only));
+        return true;
+    }
+
+    const u64 pte_address = (pde & 0xFFFFF000) + (linear >> 12 & 0x3FF) * 4;
+    const u32 pte = static_cast<u32>(read_physical(pte_address, 4));
+    if (!(pte & kPresent)) return page_fault(linear, access, user, false, false);
+    const u32 both = pde & pte;
+    if ((user && !(both & kUser)) || (write && !(both & kWritable) && honour_read_only))
+        return page_fault(linear, access, user, true, false);
+    if (!(pde & kAccessed)) write_physical(pde_address, 4, pde | kAccessed);
+    const u32 marked = pte | kAccessed | (write ? kDirty : 0u);
+    if (marked != pte) write_physical(pte_address, 4, marked);
+    physical = pte & 0xFFFFF000;
+    writable = write || ((marked & kDirty) && ((both & kWritable) || !honour_read_only));
+    return true;
+}
+
+/// The TLB entry of a page, filled, or nullptr after a page fault.
+TlbEntry* Cpu::translate(u64 linear, Access access, bool user)
+{
+    const bool paging = (state.cr0 & kCr0Pg) != 0;
+    Tlb& tlb = tlbs_[paging && user];
+    const u64 page = page_of(linear);
+    TlbEntry& known = tlb.entry(linear);
+    if (known.page_tag == page && (access != Access::Write || known.writable)) return &known;
+
+    u64 physical = page;
+    bool writable = true;
+    if (paging && !walk(linear, access, user, physical, writable)) return nullptr;
+    physical &= bus_.a20_mask();
+
+    TlbEntry& e = tlb.claim(page);
+    const PageAccess host = bus_.page(physical);
+    e.physical = physical;
+    e.read_host = host.read;
+    e.write_host = host.write;
+    e.writable = writable;
+    if (!data_breakpoints_ && host.read) {
+        e.read_tag = page;
+        e.addend = reinterpret_cast<u64>(host.read) - page;
+        if (writable && host.write == host.read && !blocks_.is_code_page(physical))
+            e.write_tag = page;
+    }
+    return &e;
+}
+
+void Cpu::flush_tlb()
+{
+    for (Tlb& tlb : tlbs_) tlb.flush();
+    ++generation_;
+    update_mode();
+}
+
+void Cpu::flush_page(u64 linear)
+{
+    for (Tlb& tlb : tlbs_) tlb.flush_page(linear);
+    ++generation_;
+    update_mode();
+}
+
+// ---- Accesses that stay within a page ----------------------------------------------------------
+
+u64 Cpu::read_piece(const TlbEntry& e, u64 linear, int size)
+{
+    const u64 offset = linear % kPageSize;
+    if (e.read_host) return load(e.read_host + offset, size);
+    const u64 value = bus_.read_memory(e.physical + offset, size);
+    cut_block();
+    return value;
+}
+
+void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
+{
+    const u64 offset = linear % kPageSize;
+    if (!e.write_host) {
+        bus_.write_memory(e.physical + offset, size, value);
+        cut_block();
+        return;
+    }
+    std::memcpy(e.write_host + offset, &value, static_cast<std::size_t>(size));
+    code_written(e.physical + offset, size);
+}
+
+/// After a store through the slow path: forgets code decoded from these bytes, and lets the page's
+/// writes be fast again once no code is left on it.
+void Cpu::code_written(u64 physical, int size)
+{
+    const u64 page = page_of(physical);
+    if (blocks_.is_code_page(page)) blocks_.invalidate(physical, static_cast<u64>(size));
+}
+
+u64 Cpu::read_physical(u64 address, int size)
+{
+    address &= bus_.a20_mask();
+    const PageAccess host = bus_.page(page_of(address));
+    return host.read ? load(host.read + address % kPageSize, size)
+                     : bus_.read_memory(address, size);
+}
+
+void Cpu::write_physical(u64 address, int size, u64 value)
+{
+    address &= bus_.a20_mask();
+    const PageAccess host = bus_.page(page_of(address));
+    if (!host.write) return bus_.write_memory(address, size, value);
+    std::memcpy(host.write + address % kPageSize, &value, static_cast<std::size_t>(size));
+    code_written(address, size);
+}
+
+void Cpu::memory_written(u64 physical, u64 size) { blocks_.invalidate(physical, size); }
+
+// ---- Accesses to linear addresses --------------------------------------------------------------
+
+Fallible<u64> Cpu::read_linear(u64 linear, int size, bool user)
+{
+    const int first = static_cast<int>(
+        std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
+    const TlbEntry* e = translate(linear, Access::Read, user);
+    if (!e) return {};
+    if (first == size) return read_piece(*e, linear, size);
+
+    const u64 next = linear_address(CS, linear + static_cast<u64>(first) - fast_[CS].base);
+    if (!translate(next, Access::Read, user)) return {};
+    u64 value = 0;
+    for (int i = 0; i < size; ++i) {
+        const u64 at = i < first ? linear + static_cast<u64>(i) : next + static_cast<u64>(i - first);
+        const TlbEntry* piece = translate(at, Access::Read, user);
+        if (!piece) return {};
+        value |= read_piece(*piece, at, 1) << 8 * i;
+    }
+    return value;
+}
+
+bool Cpu::write_linear(u64 linear, int size, u64 value, bool user)
+{
+    const int first = static_cast<int>(
+        std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
+    TlbEntry* e = translate(linear, Access::Write, user);
+    if (!e) return false;
+    if (first == size) {
+        write_piece(*e, linear, size, value);
+        if (e->read_tag == e->page_tag && e->write_host == e->read_host && e->writable &&
+            e->write_tag != e->page_tag && !blocks_.is_code_page(e->physical))
+            e->write_tag = e->page_tag;
+        return true;
+    }
+    const u64 next = linear_address(CS, linear + static_cast<u64>(first) - fast_[CS].base);
+    if (!translate(next, Access::Write, user)) return false;
+    for (int i = 0; i < size; ++i) {
+        const u64 at = i < first ? linear + static_cast<u64>(i) : next + static_cast<u64>(i - first);
+        const TlbEntry* piece = translate(at, Access::Write, user);
+        if (!piece) return false;
+        write_piece(*piece, at, 1, value >> 8 * i & 0xFF);
+    }
+    return true;
+}
+
+Fallible<u64> Cpu::read_system(u64 linear, int size)
+{
+    return read_linear(linear & 0xFFFFFFFF, size, false);
+}
+
+bool Cpu::write_system(u64 linear, int size, u64 value)
+{
+    return write_linear(linear & 0xFFFFFFFF, size, value, false);
+}
+
+// ---- Accesses to segments ----------------------------------------------------------------------
+
+Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
+{
+    current_ = &insn;
+    if (!at_least(Level::I80286) && offset + static_cast<u64>(size) > 0x10000) {
+        u64 value = 0;  // the 8086 wraps around within the segment
+        for (int i = 0; i < size; ++i)
+            value |= TRY(read_slow(insn, seg, (offset + static_cast<u64>(i)) & 0xFFFF, 1)) << 8 * i;
+        return value;
+    }
+    if (!check_segment(seg, offset, size, false)) return {};
+    const u64 linear = linear_address(seg, offset);
+    if (!check_alignment(linear, size)) return {};
+    const u64 value = TRY(read_linear(linear, size, user_));
+    check_data_breakpoints(linear, size, false);
+    return value;
+}
+
+bool Cpu::write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value)
+{
+    current_ = &insn;
+    if (!at_least(Level::I80286) && offset + static_cast<u64>(size) > 0x10000) {
+        for (int i = 0; i < size; ++i)
+            if (!write_slow(insn, seg, (offset + static_cast<u64>(i)) & 0xFFFF, 1,
+                            value >> 8 * i & 0xFF))
+                return false;
+        return true;
+    }
+    if (!check_segment(seg, offset, size, true)) return false;
+    const u64 linear = linear_address(seg, offset);
+    if (!check_alignment(linear, size) || !write_linear(linear, size, value, user_)) return false;
+    check_data_breakpoints(linear, size, true);
+    return true;
+}
+
+Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size)
+{
+    current_ = &insn;
+    const bool wraps = !at_least(Level::I80286) && offset + static_cast<u64>(size) > 0x10000;
+    if (!wraps && !check_segment(seg, offset, size, true)) return {};
+    const u64 linear = linear_address(seg, offset);
+    if (!check_alignment(linear, size)) return {};
+    const u64 last = wraps ? linear_address(seg, 0)
+                           : linear_address(seg, offset + static_cast<u64>(size) - 1);
+    if (!translate(linear, Access::Write, user_) || !translate(last, Access::Write, user_))
+        return {};
+    write_back_.size[0] = size;
+    write_back_.linear[0] = linear;
+    write_back_.size[1] = 0;
+    if (wraps) {
+        write_back_.size[0] = static_cast<int>(0x10000 - offset);
+        write_back_.size[1] = size - write_back_.size[0];
+        write_back_.linear[1] = last;
+    }
+    u64 value = TRY(read_linear(linear, write_back_.size[0], user_));
+    if (wraps)
+        value |= TRY(read_linear(last, write_back_.size[1], user_)) << 8 * write_back_.size[0];
+    check_data_breakpoints(linear, size, true);
+    return value;
+}
+
+void Cpu::write_back_slow(int, u64 value)
+{
+    // Cannot fault: both pages were translated for writing.
+    const int first = write_back_.size[0];
+    static_cast<void>(write_linear(write_back_.linear[0], first, value, user_));
+    if (write_back_.size[1] != 0)
+        static_cast<void>(
+            write_linear(write_back_.linear[1], write_back_.size[1], value >> 8 * first, user_));
+}
+
+bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
+{
+    current_ = &insn;
+    if (!at_least(Level::I80286)) return true;
+    if (!check_segment(seg, offset, size, true)) return false;
+    const u64 linear = linear_address(seg, offset);
+    if (!check_alignment(linear, size)) return false;
+    return translate(linear, Access::Write, user_) &&
+           translate(linear_address(seg, offset + static_cast<u64>(size) - 1), Access::Write, user_);
+}
+
+/// DR0..DR3 with R/W 1 (writes) or 3 (reads and writes): SDM vol. 3B, 17.2.
+void Cpu::check_data_breakpoints(u64 linear, int size, bool write)
+{
+    if (!data_breakpoints_) return;
+    for (int i = 0; i < 4; ++i) {
+        if (!(state.dr[7] >> (2 * i) & 3)) continue;
+        const u64 kind = state.dr[7] >> (16 + 4 * i) & 3;
+        if (kind != 3 && !(kind == 1 && write)) continue;
+        const u64 length = (state.dr[7] >> (18 + 4 * i) & 3) + 1;
+        const u64 first = state.dr[i] & ~(length == 3 ? 7 : length - 1);
+        if (linear < first + (length == 3 ? 8 : length) && first < linear + static_cast<u64>(size)) {
+            state.pending_debug |= 1u << i;
+            attention();
+            cut_block();
+        }
+    }
+}
+
+// ---- Ports -------------------------------------------------------------------------------------
+
+/// SDM vol. 1, 19.5.2: the bitmap's offset is in the 32-bit TSS at 66h; the byte behind the last
+/// one is read too.
+bool Cpu::check_port(const Insn& insn, u16 port, int size)
+{
+    if (!protected_mode() || (!v86() && state.cpl <= iopl())) return true;
+    current_ = &insn;
+    const Segment& tss = state.tr;
+    if (!tss.present() || (tss.type() & 0xD) != 9 || tss.limit < 0x67) return general_protection();
+    const u64 bitmap = TRY(read_system(tss.base + 0x66, 2));
+    const u64 byte = bitmap + port / 8u;
+    if (byte + 1 > tss.limit) return general_protection();
+    const u64 permissions = TRY(read_system(tss.base + byte, 2));
+    if (permissions >> port % 8 & ((1u << size) - 1)) return general_protection();
+    return true;
+}
+
+u32 Cpu::read_port(const Insn& insn, u16 port, int size)
+{
+    current_ = &insn;
+    const u32 value = bus_.read_port(port, size);
+    cut_block();
+    return value;
+}
+
+void Cpu::write_port(const Insn& insn, u16 port, int size, u32 value)
+{
+    current_ = &insn;
+    bus_.write_port(port, size, value);
+    cut_block();
+}
+
+}  // namespace reprise

@@ -1,0 +1,155 @@
+/// Operand access, and the handlers that the interpreter jumps to.
+///
+/// An instruction is a struct with one `execute`, a template over the operand type T and the kinds
+/// of its two operands D and S. The order is always: read, compute, write memory, and only then
+/// commit registers and flags, so that a fault changes nothing. It returns
+///   - bool: false after a fault; execution goes on with the next instruction of the block, or
+///   - Fallible<const Insn*>: instructions that end a block, see Cpu::follow and Cpu::leave.
+#pragma once
+
+#include "cpu/cpu.h"
+#include "cpu/opcodes.h"
+
+namespace reprise::ops {
+
+enum class Kind : u8 { None, Reg, Mem, Imm };
+
+using Flow = Fallible<const Insn*>;
+
+/// The value of the source operand.
+template <class T, Kind S>
+Fallible<T> source(Cpu& cpu, const Insn& insn)
+{
+    if constexpr (S == Kind::Reg) return cpu.reg<T>(insn.src);
+    else if constexpr (S == Kind::Mem) return cpu.read<T>(insn, insn.seg, cpu.address(insn));
+    else return static_cast<T>(insn.imm);
+}
+
+/// The value of the destination operand.
+template <class T, Kind D>
+Fallible<T> destination(Cpu& cpu, const Insn& insn)
+{
+    if constexpr (D == Kind::Mem) return cpu.read<T>(insn, insn.seg, cpu.address(insn));
+    else return cpu.reg<T>(insn.dst);
+}
+
+template <class T, Kind D>
+[[nodiscard]] bool assign(Cpu& cpu, const Insn& insn, T value)
+{
+    if constexpr (D == Kind::Mem) return cpu.write<T>(insn, insn.seg, cpu.address(insn), value);
+    else return cpu.set_reg<T>(insn.dst, value), true;
+}
+
+/// destination = f(destination). `f` may commit flags: nothing can fault after it.
+template <class T, Kind D, class F>
+[[nodiscard]] bool modify(Cpu& cpu, const Insn& insn, F f)
+{
+    if constexpr (D == Kind::Mem)
+        return cpu.modify<T>(insn, insn.seg, cpu.address(insn), f);
+    else return cpu.set_reg<T>(insn.dst, f(cpu.reg<T>(insn.dst))), true;
+}
+
+inline const Insn* next(Cpu& cpu, const Insn* insn) { return insn[1].exec(cpu, insn + 1); }
+
+template <class Op, class T, Kind D, Kind S>
+const Insn* handle(Cpu& cpu, const Insn* insn)
+{
+    if constexpr (std::is_same_v<decltype(Op::template execute<T, D, S>(cpu, *insn)), bool>) {
+        if (!Op::template execute<T, D, S>(cpu, *insn)) [[unlikely]] return cpu.faulted(insn);
+        return insn[1].exec(cpu, insn + 1);
+    } else {
+        const Flow flow = Op::template execute<T, D, S>(cpu, *insn);
+        return flow.ok ? flow.value : cpu.faulted(insn);
+    }
+}
+
+// ---- From rows of the table to handlers ----------------------------------------------------------
+
+constexpr bool is_byte(Form f) { return f == Form::Eb || f == Form::Gb || f == Form::Zb || f == Form::AL || f == Form::Ob; }
+constexpr bool is_word(Form f) { return f == Form::Ew || f == Form::Gw || f == Form::AX; }
+constexpr bool is_e(Form f) { return f == Form::Eb || f == Form::Ew || f == Form::Ev; }
+
+constexpr Kind kind(Form f, bool memory)
+{
+    switch (f) {
+    case Form::None: return Kind::None;
+    case Form::Eb:
+    case Form::Ew:
+    case Form::Ev: return memory ? Kind::Mem : Kind::Reg;
+    case Form::M:
+    case Form::Ob:
+    case Form::Ov: return Kind::Mem;
+    case Form::One:
+    case Form::Ib:
+    case Form::Ibs:
+    case Form::Iw:
+    case Form::Iz:
+    case Form::Iv:
+    case Form::IwIb:
+    case Form::Jb:
+    case Form::Jz:
+    case Form::Ap: return Kind::Imm;
+    default: return Kind::Reg;
+    }
+}
+
+template <class Op, Form D, Form S, class T>
+constexpr void add_handlers(Handlers& handlers, int index)
+{
+    handlers[index] = handle<Op, T, kind(D, false), kind(S, false)>;
+    handlers[index + 1] = handle<Op, T, kind(D, true), kind(S, true)>;
+}
+
+template <class Op, Form D, Form S>
+constexpr Handlers make_handlers()
+{
+    constexpr Form sizing = D == Form::None || D == Form::DX || D == Form::Ib ? S : D;
+    Handlers handlers{};
+    if constexpr (is_byte(sizing)) {
+        for (int i = 0; i < 6; i += 2) add_handlers<Op, D, S, u8>(handlers, i);
+    } else if constexpr (is_word(sizing)) {
+        for (int i = 0; i < 6; i += 2) add_handlers<Op, D, S, u16>(handlers, i);
+    } else {
+        add_handlers<Op, D, S, u16>(handlers, 0);
+        add_handlers<Op, D, S, u32>(handlers, 2);
+        add_handlers<Op, D, S, u64>(handlers, 4);
+    }
+    return handlers;
+}
+
+/// What a row says besides its opcode, name and operands.
+struct Row {
+    FlagUse flags{};
+    Carry carry = Carry::Call;
+    Level level = Level::I8086;
+    u16 rules = 0;
+    i8 reg = -1;
+    i8 mod3 = -1;
+};
+
+template <class Op, Form D = Form::None, Form S = Form::None, Form Third = Form::None>
+constexpr Opcode row(int code, const char* mnemonic, const Row& more = {})
+{
+    return {.code = static_cast<u16>(code),
+            .reg = more.reg,
+            .mod3 = more.mod3,
+            .mnemonic = mnemonic,
+            .operands = {D, S, Third},
+            .handlers = make_handlers<Op, D, S>(),
+            .flags = more.flags,
+            .carry = more.carry,
+            .level = more.level,
+            .rules = more.rules};
+}
+
+inline constexpr FlagUse kNoFlags{};
+
+/// Each file of rows; find_opcode joins them.
+std::span<const Opcode> arithmetic_rows();
+std::span<const Opcode> shift_rows();
+std::span<const Opcode> data_rows();
+std::span<const Opcode> string_rows();
+std::span<const Opcode> flow_rows();
+std::span<const Opcode> system_rows();
+
+}  // namespace reprise::ops

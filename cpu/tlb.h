@@ -1,0 +1,78 @@
+/// The software TLB: linear page to host memory, one compare away.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "machine/base/types.h"
+
+namespace reprise {
+
+inline constexpr u64 kPageSize = 4096;
+inline constexpr u64 kPageMask = ~(kPageSize - 1);
+
+constexpr u64 page_of(u64 address) { return address & kPageMask; }
+
+struct alignas(64) TlbEntry {
+    static constexpr u64 kNoTag = 1;  // no page begins there
+
+    // The two tags are the fast path: set only if an access needs nothing but the host's memory.
+    u64 read_tag = kNoTag;
+    u64 write_tag = kNoTag;
+    u64 addend = 0;  // host address = linear address + addend
+
+    // What is known about the page, for the slow path.
+    u64 page_tag = kNoTag;
+    u64 physical = 0;
+    u8* read_host = nullptr;   // of the page; nullptr: through the bus
+    u8* write_host = nullptr;
+    bool writable = false;     // a write has passed all checks, the dirty bit is set
+};
+
+/// One for supervisor and one for user accesses, as their rights differ.
+class Tlb {
+public:
+    static constexpr u64 kEntries = 512;
+
+    TlbEntry& entry(u64 linear) { return entries_[linear / kPageSize % kEntries]; }
+
+    /// Forgets what `entry` held and names it `page`; the caller fills it.
+    TlbEntry& claim(u64 page)
+    {
+        TlbEntry& e = entry(page);
+        if (e.page_tag == TlbEntry::kNoTag) filled_.push_back(static_cast<u16>(&e - &entries_[0]));
+        e = TlbEntry{};
+        e.page_tag = page;
+        return e;
+    }
+
+    void flush()
+    {
+        for (const u16 index : filled_) entries_[index] = TlbEntry{};
+        filled_.clear();
+    }
+
+    void flush_page(u64 linear)
+    {
+        TlbEntry& e = entry(linear);
+        if (e.page_tag == page_of(linear)) {
+            const u64 keep_claimed = e.page_tag;  // still in filled_
+            e = TlbEntry{};
+            e.page_tag = keep_claimed | 2;
+        }
+    }
+
+    /// Sends writes to a physical page through the slow path from now on.
+    void forbid_fast_writes(u64 physical_page)
+    {
+        for (const u16 index : filled_)
+            if (entries_[index].physical == physical_page)
+                entries_[index].write_tag = TlbEntry::kNoTag;
+    }
+
+private:
+    std::array<TlbEntry, kEntries> entries_{};
+    std::vector<u16> filled_;
+};
+
+}  // namespace reprise

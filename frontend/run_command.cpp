@@ -1,0 +1,249 @@
+#include "frontend/run_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "frontend/errors.h"
+#include "frontend/images.h"
+#include "frontend/outputs.h"
+#include "frontend/png_file.h"
+#include "frontend/session.h"
+#include "frontend/stop_signal.h"
+#include "frontend/terminal.h"
+#include "frontend/units.h"
+#include "machine/base/error.h"
+#include "machine/savestate_file.h"
+
+#ifdef REPRISE_HAVE_SDL
+#include "frontend/sdl_window.h"
+#endif
+
+namespace reprise {
+
+namespace {
+
+constexpr HostTime kFrameTime = kSecond / 60;
+constexpr Time kHeadlessSlice = 20 * kMillisecond;
+
+// ---- The display -------------------------------------------------------------------------------
+
+std::unique_ptr<Display> make_window([[maybe_unused]] const RunOptions& options)
+{
+#ifdef REPRISE_HAVE_SDL
+    return make_sdl_window({options.scale, options.smooth, options.fullscreen});
+#else
+    throw HostError(
+        "this program was built without SDL2 and has no window: use --display "
+        "terminal or --headless");
+#endif
+}
+
+bool desktop_available()
+{
+    for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"})
+        if (const char* value = std::getenv(name); value && *value) return true;
+    return false;
+}
+
+/// A window if there is a desktop, else the terminal; null: headless.
+std::unique_ptr<Display> automatic_display(const RunOptions& options, bool terminal_is_free)
+{
+    std::string why_no_window;
+#ifdef REPRISE_HAVE_SDL
+    if (desktop_available()) try {
+            return make_window(options);
+        } catch (const HostError& error) {
+            why_no_window = fmt::format(" ({})", error.what());
+        }
+#endif
+    if (terminal_is_free && terminal_available()) return make_terminal();
+    if (!options.exit_after && !options.exit_at_instruction)
+        throw HostError(fmt::format(
+            "there is no desktop and no terminal to show the machine on{}: say when to end, as "
+            "with --exit-after 10s, or run it --headless until the guest ends",
+            why_no_window));
+    return nullptr;
+}
+
+std::unique_ptr<Display> make_display(const RunOptions& options, const MachineConfig& config)
+{
+    const auto uses_stdio = [](const SerialConfig& serial) { return serial.backend == "stdio"; };
+    const bool terminal_is_free =
+        std::ranges::none_of(config.serial, uses_stdio) && options.debugcon != "-";
+    switch (options.display) {
+    case DisplayKind::Window: return make_window(options);
+    case DisplayKind::Headless: return nullptr;
+    case DisplayKind::Automatic: return automatic_display(options, terminal_is_free);
+    case DisplayKind::Terminal: break;
+    }
+    if (!terminal_is_free)
+        throw UsageError("the terminal cannot show the screen and be a serial or debug port too");
+    return make_terminal();
+}
+
+// ---- The machine -------------------------------------------------------------------------------
+
+/// What the images on the command line come to.
+struct Media {
+    MachineConfig config;
+    std::string saved_machine;
+    std::vector<std::string> floppies;
+};
+
+void place(Media& media, const std::string& path, const std::string& shown_name)
+{
+    const ImageInfo info = inspect_image(path);
+    if (info.kind == ImageKind::Floppy && !media.config.floppy[0].path.empty()) {
+        media.floppies.push_back(path);
+        fmt::print(stderr, "reprise: {}: {}, for drive A: later\n", shown_name, info.explanation);
+        return;
+    }
+    const std::string drive = place_image(media.config, path, info.kind);
+    if (info.kind == ImageKind::Floppy) media.floppies.push_back(path);
+    fmt::print(stderr, "reprise: {}: {}, in {}\n", shown_name, info.explanation, drive);
+}
+
+void unpack_drives(MachineConfig& config, TemporaryDirectory& directory)
+{
+    const auto unpack_one = [&](DriveConfig& drive) {
+        if (drive.path.empty() || !is_gzip(drive.path)) return;
+        fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n",
+                   drive.path);
+        drive.path = unpacked(drive.path, directory);
+    };
+    std::ranges::for_each(config.floppy, unpack_one);
+    std::ranges::for_each(config.ata, unpack_one);
+}
+
+Media prepare_media(const RunOptions& options, TemporaryDirectory& directory)
+{
+    Media media;
+    std::vector<std::string> images = options.images;
+    const auto saved = std::ranges::find_if(images, is_savestate);
+    if (saved != images.end()) {
+        if (images.size() > 1 || options.machine.any())
+            throw UsageError(
+                fmt::format("'{}' is a saved machine and brings its own hardware and "
+                            "media: no other image or machine option goes with it",
+                            *saved));
+        media.saved_machine = *saved;
+        return media;
+    }
+    media.config = options.machine.config();
+    media.config.floppy[0].present = true;
+    if (images.empty() && !options.machine.any()) images = {demo_image()};
+    for (const std::string& image : images) {
+        const std::string path = unpacked(image, directory);
+        if (path != image)
+            fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n",
+                       image);
+        place(media, path, image);
+    }
+    unpack_drives(media.config, directory);
+    if (options.post_port) media.config.post_port = *options.post_port;
+    return media;
+}
+
+// ---- Running -----------------------------------------------------------------------------------
+
+void set_end(Driver& driver, const RunOptions& options, Time now)
+{
+    if (options.exit_after) driver.end_at_time(now + *options.exit_after);
+    if (options.exit_at_instruction) driver.end_at_instruction(*options.exit_at_instruction);
+    for (const std::string& text : options.type) driver.type(keystrokes(text));
+}
+
+/// True if the guest chose to exit.
+bool run_headless(Machine& machine, const RunOptions& options)
+{
+    Driver driver(machine, options.pace);
+    set_end(driver, options, machine.now());
+    Pacer pacer;
+    pacer.set_speed(options.speed_given ? options.speed : std::nullopt);
+    while (!stop_requested() && !driver.reached_end()) {
+        Time goal = machine.now() + kHeadlessSlice;
+        if (pacer.speed()) {
+            goal = pacer.goal(host_now(), machine.now());
+            if (goal == machine.now()) sleep_until(host_now() + kMillisecond);
+        }
+        const Stop stop = driver.run_until(goal);
+        if (stop == Stop::Exit) return true;
+        if (stop == Stop::Halted) {
+            fmt::print(stderr, "reprise: the guest halted the CPU for good after {}\n",
+                       time_text(machine.now()));
+            return false;
+        }
+    }
+    return false;
+}
+
+bool run_interactive(Machine& machine, Display& display, const RunOptions& options,
+                     std::vector<std::string> floppies)
+{
+    SessionOptions session_options;
+    session_options.save_path = options.save;
+    session_options.floppies = std::move(floppies);
+    session_options.snapshot = options.machine.snapshot;
+    session_options.read_only = options.machine.read_only;
+    session_options.muted = options.mute;
+    session_options.speed = options.speed;
+    session_options.pace = options.pace;
+    Session session(machine, std::move(session_options));
+    set_end(session.driver(), options, machine.now());
+    machine.on_speaker = [&](Time when, bool level) { display.speaker(when, level); };
+    while (session.state() != Session::State::Finished && !stop_requested()) {
+        const HostTime frame_end = host_now() + kFrameTime;
+        display.update(session);
+        session.advance(frame_end);
+        sleep_until(frame_end);
+    }
+    machine.on_speaker = nullptr;
+    machine.on_message = nullptr;
+    return session.guest_exited();
+}
+
+void write_outcome(Machine& machine, const RunOptions& options)
+{
+    if (options.screen_text) fmt::print("{}", machine.text_screen().to_utf8());
+    if (options.state_hash)
+        fmt::print("state-hash {:016x} at {} instructions, {} ns\n", machine.state_hash(),
+                   machine.instructions(), machine.now());
+    if (!options.screenshot.empty()) {
+        Frame frame;
+        machine.render(frame);
+        write_png(options.screenshot, frame);
+    }
+    machine.flush_media();
+    if (!options.save.empty()) machine.save(options.save);
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options)
+{
+    TemporaryDirectory directory;
+    Media media = prepare_media(options, directory);
+    std::unique_ptr<Display> display = make_display(options, media.config);
+    catch_stop_signals();
+    // A machine file or --rtc says what the clock shows; else a person expects the time of day,
+    // and a run that nobody watches the same time whenever it runs.
+    if (display && media.config.rtc_base == MachineConfig{}.rtc_base && options.machine.rtc.empty())
+        media.config.rtc_base = host_wall_clock();
+    std::unique_ptr<Machine> machine = media.saved_machine.empty()
+                                           ? std::make_unique<Machine>(media.config)
+                                           : Machine::load(media.saved_machine);
+    connect_outputs(*machine, options);
+    bool guest_exited = false;
+    if (display) guest_exited = run_interactive(*machine, *display, options, media.floppies);
+    else guest_exited = run_headless(*machine, options);
+    display.reset();  // what follows is printed to the restored terminal
+    write_outcome(*machine, options);
+    return guest_exited ? machine->exit_code() : kSuccess;
+}
+
+}  // namespace reprise

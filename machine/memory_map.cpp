@@ -1,0 +1,162 @@
+#include "machine/memory_map.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "machine/base/error.h"
+
+namespace reprise {
+
+namespace {
+constexpr u64 kPage = 4096;
+constexpr u64 kVgaWindow = 0xA0000, kVgaWindowSize = 0x20000;
+}  // namespace
+
+Ram::Ram(u64 size) : size_(size)
+{
+    fd_ = memfd_create("reprise-ram", MFD_CLOEXEC);
+    const bool sized = fd_ >= 0 && ftruncate(fd_, static_cast<off_t>(size)) == 0;
+    void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                       sized ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, sized ? fd_ : -1, 0);
+    if (block == MAP_FAILED) {
+        if (fd_ >= 0) close(fd_);
+        throw HostError("cannot allocate " + std::to_string(size >> 20) +
+                        " MB of guest memory: " + std::strerror(errno) + "; choose less with -m");
+    }
+    data_ = static_cast<u8*>(block);
+}
+
+Ram::~Ram()
+{
+    munmap(data_, size_);
+    if (fd_ >= 0) close(fd_);
+}
+
+MemoryMap::MemoryMap(u64 ram_size) : ram(ram_size), rom_(kShadowSize, 0xFF) {}
+
+MemoryMap::Region MemoryMap::map_memory(u64 first, u64 size, u8* read, u8* write)
+{
+    mappings_.push_back({first, size, read, write, {}, {}});
+    changed(mappings_.back());
+    return static_cast<Region>(mappings_.size() - 1);
+}
+
+MemoryMap::Region MemoryMap::map_mmio(u64 first, u64 size, Read read, Write write)
+{
+    mappings_.push_back({first, size, nullptr, nullptr, std::move(read), std::move(write)});
+    changed(mappings_.back());
+    return static_cast<Region>(mappings_.size() - 1);
+}
+
+void MemoryMap::set_memory(Region region, u8* read, u8* write)
+{
+    Mapping& mapping = mappings_[static_cast<std::size_t>(region)];
+    if (mapping.read_host == read && mapping.write_host == write) return;
+    mapping.read_host = read;
+    mapping.write_host = write;
+    changed(mapping);
+}
+
+void MemoryMap::unmap(Region region)
+{
+    Mapping& mapping = mappings_[static_cast<std::size_t>(region)];
+    const Mapping old = mapping;
+    mapping = {};
+    changed(old);
+}
+
+void MemoryMap::changed(const Mapping& mapping)
+{
+    if (on_changed && mapping.size != 0) on_changed(mapping.first, mapping.size);
+}
+
+void MemoryMap::set_shadow(u64 first, u64 size, bool read_ram, bool write_ram)
+{
+    for (u64 at = first; at < first + size; at += kPage) {
+        if (at < kShadowFirst || at >= kShadowFirst + kShadowSize) continue;
+        shadow_[(at - kShadowFirst) / kPage] = {read_ram, write_ram};
+    }
+    if (on_changed) on_changed(first, size);
+}
+
+const MemoryMap::Mapping* MemoryMap::find(u64 address) const
+{
+    for (auto m = mappings_.rbegin(); m != mappings_.rend(); ++m)
+        if (address - m->first < m->size) return &*m;
+    return nullptr;
+}
+
+PageAccess MemoryMap::page(u64 address)
+{
+    const u64 page = address & ~(kPage - 1);
+    if (const Mapping* m = find(page)) {
+        const u64 offset = page - m->first;
+        return {m->read_host ? m->read_host + offset : nullptr,
+                m->write_host ? m->write_host + offset : nullptr};
+    }
+    if (page >= kShadowFirst && page < kShadowFirst + kShadowSize) {
+        const Shadow& s = shadow_[(page - kShadowFirst) / kPage];
+        const bool has_ram = page < ram.size();
+        u8* in_ram = has_ram ? ram.data() + page : nullptr;
+        return {s.read_ram ? in_ram : rom_.data() + (page - kShadowFirst),
+                s.write_ram ? in_ram : nullptr};
+    }
+    if (page >= kVgaWindow && page < kVgaWindow + kVgaWindowSize) return {};
+    if (page < ram.size()) return {ram.data() + page, ram.data() + page};
+    return {};
+}
+
+u64 MemoryMap::read(u64 address, int size)
+{
+    const u64 idle = size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1;
+    if (const Mapping* m = find(address); m && m->read) return m->read(address - m->first, size);
+    const PageAccess access = page(address);
+    if (!access.read) return idle;
+    u64 value = 0;
+    std::memcpy(&value, access.read + address % kPage, static_cast<std::size_t>(size));
+    return value;
+}
+
+void MemoryMap::write(u64 address, int size, u64 value)
+{
+    if (const Mapping* m = find(address); m && m->write)
+        return m->write(address - m->first, size, value);
+    const PageAccess access = page(address);
+    if (access.write)
+        std::memcpy(access.write + address % kPage, &value, static_cast<std::size_t>(size));
+}
+
+void MemoryMap::read_block(u64 address, std::span<u8> out)
+{
+    while (!out.empty()) {
+        const std::size_t n = std::min<std::size_t>(out.size(), kPage - address % kPage);
+        const PageAccess access = page(address);
+        if (access.read) std::memcpy(out.data(), access.read + address % kPage, n);
+        else
+            for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<u8>(read(address + i, 1));
+        out = out.subspan(n);
+        address += n;
+    }
+}
+
+void MemoryMap::write_block(u64 address, std::span<const u8> data)
+{
+    while (!data.empty()) {
+        const std::size_t n = std::min<std::size_t>(data.size(), kPage - address % kPage);
+        const PageAccess access = page(address);
+        if (access.write) {
+            std::memcpy(access.write + address % kPage, data.data(), n);
+            if (on_written) on_written(address, n);
+        } else {
+            for (std::size_t i = 0; i < n; ++i) write(address + i, 1, data[i]);
+        }
+        data = data.subspan(n);
+        address += n;
+    }
+}
+
+}  // namespace reprise

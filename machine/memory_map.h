@@ -1,0 +1,91 @@
+/// The physical address space: RAM, ROM, shadow RAM and memory-mapped chips.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "cpu/bus.h"
+#include "machine/base/types.h"
+
+namespace reprise {
+
+/// Guest RAM: one block in a memfd, so that it can be mapped more than once.
+class Ram {
+public:
+    /// Throws HostError if the host has not enough memory.
+    explicit Ram(u64 size);
+    ~Ram();
+    Ram(const Ram&) = delete;
+    Ram& operator=(const Ram&) = delete;
+
+    u64 size() const { return size_; }
+    u8* data() { return data_; }
+    std::span<u8> bytes() { return {data_, size_}; }
+
+private:
+    u64 size_;
+    int fd_ = -1;
+    u8* data_ = nullptr;
+};
+
+/// Regions lie over each other; the one added last answers. All begin and end on page boundaries.
+class MemoryMap {
+public:
+    using Read = std::function<u64(u64 offset, int size)>;
+    using Write = std::function<void(u64 offset, int size, u64 value)>;
+    using Region = int;
+
+    explicit MemoryMap(u64 ram_size);
+
+    /// Host memory the CPU may access directly. Null `write`: read-only (writes are ignored).
+    Region map_memory(u64 first, u64 size, u8* read, u8* write);
+    /// Accesses that do not cross a page, 1 to 8 bytes; offsets count from `first`.
+    Region map_mmio(u64 first, u64 size, Read read, Write write);
+    /// Direct memory whose pointers may change later.
+    void set_memory(Region region, u8* read, u8* write);
+    void unmap(Region region);
+
+    /// Shadow RAM: where reads and writes of a range below 1 MiB go (82441FX, PAM registers).
+    void set_shadow(u64 first, u64 size, bool read_ram, bool write_ram);
+    /// What lies at C0000..FFFFF where reads do not go to RAM, from offset 0 = C0000h.
+    std::span<u8> shadowed_rom() { return rom_; }
+
+    PageAccess page(u64 address);
+    u64 read(u64 address, int size);
+    void write(u64 address, int size, u64 value);
+
+    /// Bus masters: any length, may cross pages.
+    void read_block(u64 address, std::span<u8> out);
+    void write_block(u64 address, std::span<const u8> data);
+
+    /// Called when page() would answer differently than before for `size` bytes at `first`.
+    std::function<void(u64 first, u64 size)> on_changed;
+    /// Called after write_block changed RAM.
+    std::function<void(u64 address, u64 size)> on_written;
+
+    Ram ram;
+
+private:
+    struct Mapping {
+        u64 first = 0, size = 0;
+        u8* read_host = nullptr;
+        u8* write_host = nullptr;
+        Read read;
+        Write write;
+    };
+    struct Shadow {
+        bool read_ram = false, write_ram = false;
+    };
+    static constexpr u64 kShadowFirst = 0xC0000, kShadowSize = 0x40000;
+
+    const Mapping* find(u64 address) const;
+    void changed(const Mapping& mapping);
+
+    std::vector<Mapping> mappings_;  // size 0: free
+    std::array<Shadow, kShadowSize / 0x1000> shadow_{};
+    std::vector<u8> rom_;
+};
+
+}  // namespace reprise
