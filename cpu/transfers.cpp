@@ -268,7 +268,8 @@ void drop_inner_segments(Cpu& cpu)
 {
     for (const u8 seg : {ES, DS, FS, GS}) {
         const Segment& s = cpu.state.seg[seg];
-        if (!s.is_conforming() && s.dpl() < cpu.state.cpl) cpu.set_segment(seg, null_segment());
+        if (s.present() && !s.is_conforming() && s.dpl() < cpu.state.cpl)
+            cpu.set_segment(seg, null_segment());
     }
 }
 

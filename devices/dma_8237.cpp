@@ -13,7 +13,7 @@ constexpr int kAutoinitialize = 4, kDecrement = 5;
 enum TransferType : u8 { Verify = 0, WriteMemory = 1, ReadMemory = 2 };
 enum TransferMode : u8 { Demand = 0, Single = 1, Block = 2, Cascade = 3 };
 
-// Register codes (figure 5), A3..A0; some differ for reading and writing.
+// Register codes, A3..A0; some differ for reading and writing.
 enum Register : u16 {
     kCommandOrStatus = 8,
     kRequest = 9,
@@ -109,8 +109,8 @@ void Dma8237::write_register(u16 offset, u8 value)
     }
 }
 
-/// Master Clear: "The Command, Status, Request, Temporary, and Internal First/Last Flip-Flop
-/// registers are cleared and the Mask register is set."
+/// Master Clear: command, status, request, temporary register and flip-flop are cleared, and every
+/// channel is masked.
 void Dma8237::reset()
 {
     state.command = 0;
@@ -260,8 +260,7 @@ bool Dma8237::copy_memory()
     return true;
 }
 
-/// Advances a channel. True when its word count ran out: "the word count register decrements ...
-/// when the value in the register goes from zero to FFFFH, a TC will be generated".
+/// Advances a channel. True when its word count went from 0 to FFFFh, which is TC.
 bool Dma8237::step(int index, bool hold_address)
 {
     Channel& channel = state.channel[index];

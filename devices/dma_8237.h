@@ -1,6 +1,6 @@
 /// Intel 8237A programmable DMA controller.
 ///
-/// Datasheet: Intel 231466-005, "8237A High Performance Programmable DMA Controller". Register and
+/// Datasheet: Intel 231466, "8237A High Performance Programmable DMA Controller". Register and
 /// bit names below are the datasheet's.
 ///
 /// Transfers take no guest time: as soon as a channel requests service, is not masked and has the

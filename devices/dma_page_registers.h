@@ -1,6 +1,6 @@
-/// DMA page registers: a 74LS612 memory mapper used as a 16 x 8 register file (SN54/74LS610..613
-/// datasheet, Texas Instruments SDLS028). It supplies the address bits above the 8237A's sixteen;
-/// which register belongs to which channel is the board's wiring.
+/// DMA page registers: a 74LS612 memory mapper used as a 16 x 8 register file (Texas Instruments,
+/// "SN74LS610 thru SN74LS613 Memory Mappers"). It supplies the address bits above the 8237A's
+/// sixteen; which register belongs to which channel is the board's wiring.
 #pragma once
 
 #include <array>

@@ -32,7 +32,7 @@ bool Pic8259::is_slave_input(int level) const
 }
 
 /// An edge-triggered request is a line that went high since its latch was reset and still is high:
-/// "if the IR input goes inactive before the falling edge of the first INTA", it is gone.
+/// one that goes low before INTA is gone.
 u8 Pic8259::irr() const
 {
     const u8 level_triggered = bit(state.icw1, kLtim) ? 0xFF : state.elcr;
@@ -144,7 +144,7 @@ void Pic8259::reset()
 
 u8 Pic8259::read(u16 offset)
 {
-    if (state.poll) return read_poll();  // "the next RD pulse", whatever A0 is
+    if (state.poll) return read_poll();  // the next RD pulse, whatever A0 is
     if (bit(offset, 0)) return state.imr;
     return state.read_isr ? state.isr : irr();
 }

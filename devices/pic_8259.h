@@ -1,6 +1,6 @@
 /// Intel 8259A programmable interrupt controller.
 ///
-/// Datasheet: Intel 231468-003, "8259A Programmable Interrupt Controller". Names below are the
+/// Datasheet: Intel 231468, "8259A Programmable Interrupt Controller". Names below are the
 /// datasheet's: IRR interrupt request register, ISR in-service register, IMR interrupt mask
 /// register, ICW1..4 initialization and OCW1..3 operation command words, CAS cascade lines.
 ///

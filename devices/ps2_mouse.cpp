@@ -111,7 +111,8 @@ void Ps2Mouse::receive(u8 byte)
 void Ps2Mouse::execute(u8 command)
 {
     const bool rejected = std::exchange(state.rejected, false);
-    if (command == 0xFE) {  // resend: the last packet
+    if (command == 0xFE) {  // resend: the last packet, of which there may be none yet
+        if (state.last_packet_size == 0) answer(kAck);
         for (int i = 0; i < (state.last_packet_size & 7) && i < 4; ++i)
             answer(state.last_packet[i]);
         return;

@@ -66,7 +66,8 @@ constexpr u64 periodic_cycles(u8 a)
 }
 
 /// Edges of the periodic rate up to `chain`. They lie halfway between the edges that start update
-/// cycles (figure 16), so that a periodic interrupt finds the time readable.
+/// cycles ("Update-Ended and Periodic Interrupt Relationships"), so that a periodic interrupt finds
+/// the time readable.
 constexpr u64 periodic_edges(u64 chain, u64 cycles) { return (chain + cycles / 2) / cycles; }
 
 struct Date {
@@ -210,7 +211,7 @@ void RtcMc146818::write_register(u8 value)
     }
 }
 
-/// "When the divider reset is removed, the first update cycle begins one-half second later."
+/// When the divider reset is removed, the first update cycle begins half a second later.
 void RtcMc146818::write_a(u8 value)
 {
     note_periodic();
@@ -222,7 +223,7 @@ void RtcMc146818::write_a(u8 value)
     update_irq();
 }
 
-/// "The SET bit going high clears UIE."
+/// SET going high clears UIE.
 void RtcMc146818::write_b(u8 value)
 {
     note_periodic();
@@ -301,8 +302,8 @@ void RtcMc146818::advance_second()
     if (next_hour >= 24) advance_day();
 }
 
-/// "On the last Sunday in April the time increments from 1:59:59 AM to 3:00:00 AM. On the last
-/// Sunday in October when the time first reaches 1:59:59 AM it changes to 1:00:00 AM." (DSE)
+/// DSE: on the last Sunday in April 1:59:59 AM is followed by 3:00:00, and on the last Sunday in
+/// October the first 1:59:59 AM is followed by 1:00:00.
 bool RtcMc146818::adjust_daylight_saving(u32 next_hour)
 {
     const auto& ram = state.ram;

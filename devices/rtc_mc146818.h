@@ -1,6 +1,6 @@
 /// Motorola MC146818A real-time clock plus RAM, with the RAM grown to 128 bytes as PCs have it.
 ///
-/// Datasheet: Motorola ADI-1046, "MC146818A Advanced Information: Real-Time Clock Plus RAM (RTC)".
+/// Datasheet: Motorola, "MC146818A Real-Time Clock Plus RAM (RTC)".
 /// Names below are the datasheet's: registers A..D, UIP, DV, RS, SET, PIE, AIE, UIE, DM, DSE,
 /// PF, AF, UF.
 ///

@@ -16,6 +16,9 @@ public:
     /// Called about 60 times a second; asks the session to quit when the person wants that.
     virtual void update(Session& session) = 0;
 
+    /// Whether it covers the terminal, so that nothing else may be printed there.
+    virtual bool covers_terminal() const { return false; }
+
     /// The PC speaker changed at guest time `when`.
     virtual void speaker(Time when, bool level);
 };

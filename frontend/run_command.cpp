@@ -182,7 +182,7 @@ bool run_headless(Machine& machine, const RunOptions& options)
     return false;
 }
 
-bool run_interactive(Machine& machine, Display& display, const RunOptions& options,
+bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const RunOptions& options,
                      std::vector<std::string> floppies)
 {
     SessionOptions session_options;
@@ -193,17 +193,21 @@ bool run_interactive(Machine& machine, Display& display, const RunOptions& optio
     session_options.muted = options.mute;
     session_options.speed = options.speed;
     session_options.pace = options.pace;
+    session_options.print_messages = !display->covers_terminal();
     Session session(machine, std::move(session_options));
     set_end(session.driver(), options, machine.now());
-    machine.on_speaker = [&](Time when, bool level) { display.speaker(when, level); };
+    machine.on_speaker = [&](Time when, bool level) { display->speaker(when, level); };
     while (session.state() != Session::State::Finished && !stop_requested()) {
         const HostTime frame_end = host_now() + kFrameTime;
-        display.update(session);
+        display->update(session);
         session.advance(frame_end);
         sleep_until(frame_end);
     }
     machine.on_speaker = nullptr;
     machine.on_message = nullptr;
+    display.reset();
+    for (const std::string& message : session.kept_messages())
+        fmt::print(stderr, "reprise: {}\n", message);
     return session.guest_exited();
 }
 
@@ -239,9 +243,9 @@ int run_command(const RunOptions& options)
                                            : Machine::load(media.saved_machine);
     connect_outputs(*machine, options);
     bool guest_exited = false;
-    if (display) guest_exited = run_interactive(*machine, *display, options, media.floppies);
+    if (display)
+        guest_exited = run_interactive(*machine, std::move(display), options, media.floppies);
     else guest_exited = run_headless(*machine, options);
-    display.reset();  // what follows is printed to the restored terminal
     write_outcome(*machine, options);
     return guest_exited ? machine->exit_code() : kSuccess;
 }

@@ -23,7 +23,7 @@ Session::Session(Machine& machine, SessionOptions options)
 {
     pacer_.set_speed(options_.speed);
     machine_.on_message = [this](std::string_view message) {
-        fmt::print(stderr, "reprise: {}\n", message);
+        tell(std::string(message));
         set_notice(std::string(message));
     };
 }
@@ -51,12 +51,18 @@ void Session::set_notice(const std::string& text)
     notice_until_ = host_now() + kNoticeLasts;
 }
 
+void Session::tell(const std::string& message)
+{
+    if (options_.print_messages) fmt::print(stderr, "reprise: {}\n", message);
+    else kept_messages_.push_back(message);
+}
+
 void Session::attempt(const std::function<void()>& action)
 {
     try {
         action();
     } catch (const HostError& error) {
-        fmt::print(stderr, "reprise: {}\n", error.what());
+        tell(error.what());
         set_notice(error.what());
     }
 }
@@ -84,7 +90,7 @@ void Session::save()
         options_.save_path.empty() ? dated_file_name("reprise") : options_.save_path;
     attempt([&] {
         machine_.save(path);
-        fmt::print(stderr, "reprise: saved the machine as '{}'\n", path);
+        tell(fmt::format("saved the machine as '{}'", path));
         set_notice("Saved " + path);
     });
     pacer_.restart();
@@ -97,7 +103,7 @@ void Session::screenshot()
         Frame frame;
         machine_.render(frame);
         write_png(path, frame);
-        fmt::print(stderr, "reprise: wrote the picture '{}'\n", path);
+        tell(fmt::format("wrote the picture '{}'", path));
         set_notice("Picture " + path);
     });
 }

@@ -17,6 +17,7 @@ struct SessionOptions {
     bool snapshot = false;              // media inserted later keep writes in memory
     bool read_only = false;
     bool muted = false;
+    bool print_messages = true;      // to stderr as they come; else they are kept
     std::optional<u32> speed = 100;  // percent; nothing: as fast as possible
     TypingPace pace;
 };
@@ -38,6 +39,8 @@ public:
     /// A short message for the person, for as long as it is to be shown.
     std::optional<std::string> notice() const;
     void set_notice(const std::string& text);
+    /// What could not be printed because the display is on the terminal.
+    const std::vector<std::string>& kept_messages() const { return kept_messages_; }
 
     // What a person can ask for. What fails on the host becomes a notice.
     void toggle_pause();
@@ -57,6 +60,7 @@ public:
     void advance(HostTime until);
 
 private:
+    void tell(const std::string& message);
     void attempt(const std::function<void()>& action);
 
     Machine& machine_;
@@ -66,6 +70,7 @@ private:
     State state_ = State::Running;
     bool guest_exited_ = false;
     std::size_t floppy_ = 0;
+    std::vector<std::string> kept_messages_;
     std::string notice_;
     HostTime notice_until_ = 0;
 };

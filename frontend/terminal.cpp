@@ -61,6 +61,7 @@ public:
     ~Terminal() override { give_back(); }
 
     void update(Session& session) override;
+    bool covers_terminal() const override { return true; }
 
 private:
     void read_keys(Session& session);

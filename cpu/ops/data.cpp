@@ -290,13 +290,12 @@ struct Pushf {
     template <class T, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        u32 image = cpu.eflags() & ~static_cast<u32>(RF | VM);
+        u32 image = sizeof(T) == 2 ? flags_image16(cpu) : cpu.eflags() & ~static_cast<u32>(RF | VM);
         if (cpu.v86() && cpu.iopl() < 3) {
             if (sizeof(T) != 2 || !(cpu.state.cr4 & kCr4Vme)) return cpu.general_protection();
-            image = (image & ~IF) | IOPL | (image & VIF ? IF : 0u);
+            image = (image & ~static_cast<u32>(IF)) | IOPL | (cpu.state.rflags & VIF ? IF : 0u);
         }
-        if constexpr (sizeof(T) == 2) return cpu.push<u16>(insn, flags_image16(cpu, image));
-        else return cpu.push<T>(insn, static_cast<T>(image));
+        return cpu.push<T>(insn, static_cast<T>(image));
     }
 };
 

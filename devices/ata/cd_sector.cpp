@@ -27,7 +27,7 @@ constexpr u8 times_alpha(u8 value)
     return static_cast<u8>(value << 1 ^ (value & 0x80 ? 0x1D : 0));
 }
 
-/// Divides by alpha + 1, by search: 255 candidates, done 258 times a sector.
+/// What a byte gives when it is divided by alpha + 1.
 constexpr std::array<u8, 256> make_quotients()
 {
     std::array<u8, 256> table{};

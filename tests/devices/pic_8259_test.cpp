@@ -248,7 +248,7 @@ TEST(Pic8259, AutomaticEoiLeavesNothingInService)
 TEST(Pic8259, RotateOnNonSpecificEoiMakesTheServedLevelTheLowest)
 {
     Single board;
-    board.pic.set_irq(4, true);  // figure 7 of the datasheet: IR4 and IR6 ask
+    board.pic.set_irq(4, true);  // as in the datasheet's example, IR4 and IR6 ask
     board.pic.set_irq(6, true);
     EXPECT_EQ(board.pic.acknowledge(), 0x44);
     board.pic.write(0, kRotateOnEoi);

@@ -347,7 +347,7 @@ TEST(RtcMc146818, PeriodicInterruptsFallBetweenUpdates)
     board.write(kB, k24h | kPie);
     board.run(kSecond);
     ASSERT_EQ(board.interrupts.size(), 1u);
-    // UIP rises half a period after the interrupt (figure 16).
+    // UIP rises half a period after the interrupt.
     const Time uip = kSecond - 2'228 * kMicrosecond;
     EXPECT_NEAR(static_cast<double>(board.interrupts[0]), static_cast<double>(uip) - 750e6, 1e5);
 }

@@ -147,6 +147,9 @@ TEST(MachineFile, ChecksRanges)
 TEST(MachineFile, SyntaxErrorsNameTheLine)
 {
     EXPECT_EQ(refusal("a = 1\nb = = 2").find("m.toml:2: "), 0u);
+    EXPECT_EQ(refusal("\n[.cpu]").find("m.toml:2: "), 0u);
+    EXPECT_EQ(refusal("\n\x01"),
+              "m.toml:2: there is a control character; a machine file is a text");
     EXPECT_NE(refusal("memory = \"\xFF\xFE\""), "");
     EXPECT_NE(refusal(std::string("\0\0\0", 3)), "");
     EXPECT_NE(refusal(std::string(100'000, '[')), "");

@@ -1,0 +1,28 @@
+/// Runs one test script on a machine of its own.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "frontend/script.h"
+
+namespace reprise {
+
+struct RunnerOptions {
+    std::string artifacts;       // folder for pictures
+    bool require_media = false;  // a missing file is a failure and not a reason to skip
+    std::function<void(const std::string& line)> on_line;  // progress and what print-hash prints
+    bool verbose = false;
+};
+
+struct TestResult {
+    enum class Outcome { Passed, Failed, Skipped };
+    Outcome outcome = Outcome::Passed;
+    std::string message;  // why, for the person
+    Time guest_time = 0;
+};
+
+/// Does not throw for whatever goes wrong in the machine or on the host: that fails the test.
+TestResult run_script(const Script& script, const RunnerOptions& options);
+
+}  // namespace reprise
