@@ -54,7 +54,8 @@ bool enter_8086_handler(Cpu& cpu, u64 table, u8 vector, u16 pushed_flags, u32 ne
     return true;
 }
 
-/// SDM vol. 3A, 20.1.4. Vectors behind the table's limit: interrupt 8 on the 286 and 386, #GP later.
+/// SDM vol. 3A, 20.1.4. Vectors behind the table's limit: interrupt 8 on the 286 and 386, #GP
+/// later.
 bool deliver_real(Cpu& cpu, u8 vector, u64 return_ip)
 {
     if (vector * 4u + 3 > cpu.state.idtr.limit) {
@@ -67,7 +68,7 @@ bool deliver_real(Cpu& cpu, u8 vector, u64 return_ip)
 }
 
 /// Everything but the stack: what the gate says about the handler.
-struct Handler32Or16 {
+struct Handling {
     Segment cs;
     u64 ip = 0;
     int size = 2;
@@ -75,7 +76,7 @@ struct Handler32Or16 {
     bool clears_if = false;
 };
 
-bool find_handler(Cpu& cpu, const Cpu::Descriptor& gate, Handler32Or16& handler)
+bool find_handler(Cpu& cpu, const Cpu::Descriptor& gate, Handling& handler)
 {
     const u16 selector = gate.gate_selector();
     if (is_null(selector)) return cpu.general_protection();
@@ -96,7 +97,7 @@ bool find_handler(Cpu& cpu, const Cpu::Descriptor& gate, Handler32Or16& handler)
     return cpu.set_accessed(d);
 }
 
-bool check_handler_ip(Cpu& cpu, const Handler32Or16& handler)
+bool check_handler_ip(Cpu& cpu, const Handling& handler)
 {
     return handler.ip <= handler.cs.limit || cpu.general_protection();
 }
@@ -109,7 +110,7 @@ bool push_return(Cpu& cpu, Stack& stack, const Delivery& what, int size)
 }
 
 /// From here on nothing can fault.
-void enter_handler(Cpu& cpu, const Handler32Or16& handler)
+void enter_handler(Cpu& cpu, const Handling& handler)
 {
     u32 cleared = TF | NT | RF | VM;
     if (handler.clears_if) cleared |= IF;
@@ -118,7 +119,7 @@ void enter_handler(Cpu& cpu, const Handler32Or16& handler)
     cpu.state.rip = handler.ip;
 }
 
-bool deliver_same_level(Cpu& cpu, const Delivery& what, const Handler32Or16& handler)
+bool deliver_same_level(Cpu& cpu, const Delivery& what, const Handling& handler)
 {
     Stack stack{cpu};
     if (!stack.has_room(handler.size, what.fault.has_error_code ? 4 : 3) ||
@@ -130,7 +131,7 @@ bool deliver_same_level(Cpu& cpu, const Delivery& what, const Handler32Or16& han
 }
 
 /// To a more privileged level, and from virtual 8086 mode, whose data segments are saved too.
-bool deliver_inner_level(Cpu& cpu, const Delivery& what, const Handler32Or16& handler)
+bool deliver_inner_level(Cpu& cpu, const Delivery& what, const Handling& handler)
 {
     CpuState& state = cpu.state;
     const bool from_v86 = cpu.v86();
@@ -176,7 +177,7 @@ bool deliver_protected(Cpu& cpu, const Delivery& what)
     if (type == kTaskGate)
         return cpu.switch_task(gate.gate_selector(), Cpu::TaskSwitch::Call, what.return_ip,
                                what.software ? nullptr : &what.fault);
-    Handler32Or16 handler;
+    Handling handler;
     if (!find_handler(cpu, gate, handler)) return false;
     return handler.inner ? deliver_inner_level(cpu, what, handler)
                          : deliver_same_level(cpu, what, handler);
@@ -207,11 +208,11 @@ bool enter_redirected(Cpu& cpu, u8 vector, u64 next)
 {
     const u32 flags = cpu.eflags();
     u16 pushed = static_cast<u16>(flags);
-    u32 cleared = TF | NT;
+    u32 cleared = TF | RF;
     if (cpu.iopl() == 3) {
         cleared |= IF;
     } else {
-        pushed = static_cast<u16>((pushed & ~static_cast<u32>(IF)) | IOPL | (flags & VIF ? IF : 0));
+        pushed = static_cast<u16>(with_bit(pushed, 9, (flags & VIF) != 0) | IOPL);
         cleared |= VIF;
     }
     return enter_8086_handler(cpu, 0, vector, pushed, flags & ~cleared, next);
@@ -239,19 +240,13 @@ bool Cpu::deliver(const Fault& fault, bool software, bool is_int_n, bool externa
 bool Cpu::software_interrupt(u8 vector, u64 next, bool is_int_n)
 {
     // INT3, INTO and INT1 neither depend on IOPL nor are redirected.
-    if (v86() && is_int_n) {
-        if (state.cr4 & kCr4Vme) {
-            if (TRY(is_redirected(*this, vector))) {
-                if (!enter_redirected(*this, vector, next)) return false;
-                cancel_single_step();
-                return true;
-            }
-        }
-        if (iopl() < 3) return general_protection();
+    const bool is_sensitive = v86() && is_int_n;
+    if (is_sensitive && (state.cr4 & kCr4Vme) && TRY(is_redirected(*this, vector))) {
+        if (!enter_redirected(*this, vector, next)) return false;
+    } else {
+        if (is_sensitive && iopl() < 3) return general_protection();
+        if (!deliver({vector, false, 0}, true, is_int_n, false, next)) return false;
     }
-    Fault interrupt;
-    interrupt.vector = vector;
-    if (!deliver(interrupt, true, is_int_n, false, next)) return false;
     cancel_single_step();
     return true;
 }
@@ -265,6 +260,16 @@ struct Frame {
     u16 cs = 0;
     u32 flags = 0;
 };
+
+/// With both VIF and VIP set the first instruction faults (SDM vol. 3A, 20.3.2): the fault is left
+/// pending for when the return is complete.
+void check_virtual_interrupt(Cpu& cpu)
+{
+    const u32 enabled_by = cpu.v86() ? kCr4Vme : kCr4Pvi;
+    const u32 both = VIF | VIP;
+    if (cpu.state.cpl != 3 || !(cpu.state.cr4 & enabled_by) || cpu.iopl() == 3) return;
+    if ((cpu.eflags() & both) == both) cpu.general_protection();
+}
 
 /// EFLAGS with the bits of `mask` from `image`.
 u32 merged_flags(const Cpu& cpu, u32 image, u32 mask)
@@ -289,7 +294,6 @@ bool return_within_v86(Cpu& cpu, const Stack& stack, const Frame& frame, int siz
     if (size == 2) mask &= 0xFFFF;
     if (cpu.iopl() == 3)
         return return_real(cpu, stack, frame, merged_flags(cpu, frame.flags, mask));
-    if (!(cpu.state.cr4 & kCr4Vme) || size != 2) return cpu.general_protection();
     const bool enables = (frame.flags & IF) != 0;
     if ((frame.flags & TF) || (enables && (cpu.eflags() & VIP))) return cpu.general_protection();
     const u32 image = frame.flags | (enables ? VIF : 0u);
@@ -310,6 +314,7 @@ bool return_to_v86(Cpu& cpu, Stack& stack, const Frame& frame)
     for (u8 seg = 0; seg < 6; ++seg) cpu.load_segment_real(seg, selector[seg]);
     cpu.state.gpr[RSP] = sp;
     cpu.state.rip = frame.ip;
+    check_virtual_interrupt(cpu);
     return true;
 }
 
@@ -343,6 +348,7 @@ bool return_protected(Cpu& cpu, Stack& stack, const Frame& frame, int size)
     cpu.set_eflags(new_flags);
     if (outer) drop_inner_segments(cpu);
     cpu.state.rip = frame.ip;
+    check_virtual_interrupt(cpu);
     return true;
 }
 
@@ -358,16 +364,16 @@ bool Cpu::interrupt_return(int size)
         const u64 link = TRY(read_system(state.tr.base, 2));
         return switch_task(static_cast<u16>(link), TaskSwitch::Return, state.rip);
     }
+    if (v86() && iopl() < 3 && (!(state.cr4 & kCr4Vme) || size != 2)) return general_protection();
     Stack stack{*this};
     Frame frame;
-    if (v86() && iopl() < 3 && (!(state.cr4 & kCr4Vme) || size != 2)) return general_protection();
-    if (!stack_holds_frame(stack, size)) return false;
     frame.ip = TRY(stack.pop(size));
     frame.cs = static_cast<u16>(TRY(stack.pop(size)));
     frame.flags = static_cast<u32>(TRY(stack.pop(size)));
     if (v86()) return return_within_v86(*this, stack, frame, size);
     if (!protected_mode()) {
-        const u32 mask = (writable_flags(*this, size) | (size == 4 ? RF : 0u)) & defined_flags(*this);
+        const u32 mask =
+            (writable_flags(*this, size) | (size == 4 ? RF : 0u)) & defined_flags(*this);
         return return_real(*this, stack, frame, merged_flags(*this, frame.flags, mask));
     }
     if (size == 4 && (frame.flags & VM) && state.cpl == 0)

@@ -24,16 +24,16 @@ enum SystemType : u8 {
     kTrapGate32 = 0xF,
 };
 
-inline constexpr u8 kTssBusyBit = 2;    // the available and busy types differ in it
-inline constexpr u8 kAnyTss32Bit = 8;   // the 16- and 32-bit types differ in it
-inline constexpr u64 kAccessByte = 5;   // of a descriptor: P, DPL, S and type
+inline constexpr u8 kTssBusyBit = 2;   // the available and busy types differ in it
+inline constexpr u8 kAnyTss32Bit = 8;  // the 16- and 32-bit types differ in it
+inline constexpr u64 kAccessByte = 5;  // of a descriptor: P, DPL, S and type
 
 /// The selector's part of an error code (SDM vol. 3A, 6.13): without RPL.
 constexpr u16 selector_error(u16 selector) { return selector & 0xFFFC; }
 constexpr bool is_null(u16 selector) { return selector_error(selector) == 0; }
 constexpr u8 rpl_of(u16 selector) { return selector & 3; }
-constexpr bool in_ldt(u16 selector) { return bit(selector, 2); }
-constexpr u16 with_rpl(u16 selector, u8 rpl) { return static_cast<u16>(selector_error(selector) | (selector & 4) | rpl); }
+constexpr bool in_ldt(u16 selector) { return bit(selector, 2); }  // TI
+constexpr u16 with_rpl(u16 selector, u8 rpl) { return selector_error(selector) | rpl; }
 
 /// A data segment register after a null selector: every use faults.
 inline Segment null_segment(u16 selector = 0) { return {selector, 0, 0, 0}; }

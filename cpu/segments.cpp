@@ -192,7 +192,10 @@ bool within_limit(const Cpu& cpu, const Segment& segment, u64 offset, int size)
 }
 
 Stack::Stack(Cpu& cpu, const Segment& ss, u64 sp, u8 cpl, u16 error_code)
-    : cpu_(cpu), ss_(ss), mask_(ss.is_big() ? 0xFFFFFFFF : 0xFFFF), user_(cpl == 3),
+    : cpu_(cpu),
+      ss_(ss),
+      mask_(ss.is_big() ? 0xFFFFFFFF : 0xFFFF),
+      user_(cpl == 3),
       error_code_(error_code)
 {
     sp_ = sp & mask_;
@@ -202,8 +205,10 @@ bool Stack::check(u64 offset, int size) const
 {
     if (!cpu_.at_least(Level::I80286)) return true;  // wraps around within the segment
     const bool usable = !cpu_.protected_mode() || (ss_.present() && ss_.is_writable());
-    return (usable && within_limit(cpu_, ss_, offset, size)) ||
-           cpu_.raise(kStackFault, error_code_);
+    if (usable && within_limit(cpu_, ss_, offset, size)) return true;
+    // In real mode the 286 has one "segment overrun" interrupt for all segments.
+    const bool overrun = !cpu_.at_least(Level::I80386) && !cpu_.protected_mode();
+    return cpu_.raise(overrun ? kGeneralProtection : kStackFault, error_code_);
 }
 
 bool Stack::has_room(int size, int count) const

@@ -17,8 +17,8 @@ bool find_direct_code(Cpu& cpu, u16 selector, Cpu::Descriptor d, Segment& cs)
 {
     const u8 cpl = cpu.state.cpl;
     cs = d.segment(with_rpl(selector, cpl));
-    const bool allowed = cs.is_conforming() ? cs.dpl() <= cpl
-                                            : rpl_of(selector) <= cpl && cs.dpl() == cpl;
+    const bool allowed =
+        cs.is_conforming() ? cs.dpl() <= cpl : rpl_of(selector) <= cpl && cs.dpl() == cpl;
     if (!cs.is_code() || !allowed) return cpu.general_protection(selector_error(selector));
     if (!cs.present()) return cpu.raise(kSegmentNotPresent, selector_error(selector));
     return cpu.set_accessed(d);
@@ -123,7 +123,8 @@ bool Cpu::far_jump(u16 selector, u64 offset, int size, u64 next)
     case kTss16Busy:
     case kTss32Available:
     case kTss32Busy:
-        return check_gate_level(*this, selector, d) && switch_task(selector, TaskSwitch::Jump, next);
+        return check_gate_level(*this, selector, d) &&
+               switch_task(selector, TaskSwitch::Jump, next);
     case kTaskGate:
         return check_gate(*this, selector, d) &&
                switch_task(d.gate_selector(), TaskSwitch::Jump, next);
@@ -161,7 +162,8 @@ bool Cpu::far_call(u16 selector, u64 offset, int size, u64 next)
     case kTss16Busy:
     case kTss32Available:
     case kTss32Busy:
-        return check_gate_level(*this, selector, d) && switch_task(selector, TaskSwitch::Call, next);
+        return check_gate_level(*this, selector, d) &&
+               switch_task(selector, TaskSwitch::Call, next);
     case kTaskGate:
         return check_gate(*this, selector, d) &&
                switch_task(d.gate_selector(), TaskSwitch::Call, next);

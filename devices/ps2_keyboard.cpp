@@ -1,7 +1,5 @@
 #include "devices/ps2_keyboard.h"
 
-#include <algorithm>
-
 #include "machine/base/bits.h"
 
 namespace reprise {
@@ -261,7 +259,7 @@ bool Ps2Keyboard::is_typematic(const ScanCode& code) const
 
 /// Delay = (1 + bits 6..5) x 250 ms; period = (8 + bits 2..0) x 2^(bits 4..3) x 4.17 ms, which is
 /// 1/240 s.
-Time Ps2Keyboard::repeat_delay() const { return (1 + bits(state.rate, 6, 5)) * 250 * kMillisecond; }
+Time Ps2Keyboard::repeat_delay() const { return kMillisecond * 250 * (1 + bits(state.rate, 6, 5)); }
 
 Time Ps2Keyboard::repeat_period() const
 {
@@ -369,7 +367,7 @@ void Ps2Keyboard::put(const Sequence& sequence)
         for (int i = 0; i < sequence.size; ++i) append(sequence.bytes[i & 7]);
     } else {
         const u8 overrun = state.set == 1 ? 0xFF : 0x00;
-        const int last = (state.first_code + state.code_count - 1) % state.codes.size();
+        const std::size_t last = (state.first_code + state.code_count - 1) % state.codes.size();
         if (state.code_count > kBufferSize || state.codes[last] == overrun) return;
         append(overrun);
     }

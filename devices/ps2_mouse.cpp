@@ -143,6 +143,7 @@ void Ps2Mouse::execute(u8 command)
     case 0xF2: answer(state.id); break;
     case 0xF4:
         state.enabled = true;
+        state.reported = state.buttons;
         clear_counters();
         break;
     case 0xF5:

@@ -13,7 +13,7 @@ namespace reprise {
 
 /// A frame is a start bit, eight data bits, a parity bit and a stop bit at a clock of 60 to 100 us
 /// (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller").
-inline constexpr Time kPs2FrameTime = 11 * 80 * kMicrosecond;
+inline constexpr Time kPs2FrameTime = kMicrosecond * 80 * 11;
 
 class Ps2Device {
 public:

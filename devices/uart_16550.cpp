@@ -130,8 +130,14 @@ u8 Uart16550::read(u16 offset)
 void Uart16550::write(u16 offset, u8 value)
 {
     switch (offset & 7) {
-    case 0: return dlab() ? void(state.dll = value) : write_thr(value);
-    case 1: return dlab() ? void(state.dlm = value) : write_ier(value);
+    case 0:
+        if (!dlab()) return write_thr(value);
+        state.dll = value;
+        return;
+    case 1:
+        if (!dlab()) return write_ier(value);
+        state.dlm = value;
+        return;
     case 2: return write_fcr(value);
     case 3: return write_lcr(value);
     case 4: return write_mcr(value);
@@ -225,6 +231,7 @@ void Uart16550::write_thr(u8 value)
     state.thre = false;
     state.thre_pending = false;
     thre_.at(kNever);
+    update_intr();  // INTR drops even if the THR is empty again at once
     if (fifo_enabled()) {
         if (state.xmit.count < kFifoSize) push(state.xmit, value);
         if (state.xmit.count >= 2) state.two_queued = true;
@@ -233,7 +240,6 @@ void Uart16550::write_thr(u8 value)
         push(state.xmit, value);
     }
     if (!state.tsr_full) load_tsr();
-    update_intr();
 }
 
 /// The indication that XMIT FIFO is empty is late by a character time minus the last stop bit if
@@ -324,7 +330,7 @@ void Uart16550::take_character(u8 value, u8 errors)
     }
     push(state.rcvr, value, errors);
     if (state.rcvr.count == 1) reveal_errors();
-    restart_timeout();
+    if (!state.timeout) restart_timeout();  // once it is there, only reading RBR ends it
     update_intr();
 }
 

@@ -13,7 +13,6 @@
 #include <array>
 #include <cstddef>
 #include <functional>
-#include <span>
 #include <string>
 
 #include "machine/base/fields.h"

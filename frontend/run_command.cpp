@@ -93,7 +93,16 @@ struct Media {
     MachineConfig config;
     std::string saved_machine;
     std::vector<std::string> floppies;
+    std::string unpacked_image;  // one that will be gone after this run
 };
+
+std::string unpacked_image_text(const std::string& path)
+{
+    return fmt::format(
+        "a machine that uses '{}' cannot be saved, because it was unpacked for this "
+        "run only: unpack it with gunzip first",
+        path);
+}
 
 void place(Media& media, const std::string& path, const std::string& shown_name)
 {
@@ -108,16 +117,27 @@ void place(Media& media, const std::string& path, const std::string& shown_name)
     fmt::print(stderr, "reprise: {}: {}, in {}\n", shown_name, info.explanation, drive);
 }
 
-void unpack_drives(MachineConfig& config, TemporaryDirectory& directory)
+std::string unpack_with_note(Media& media, const std::string& path, TemporaryDirectory& directory)
 {
-    const auto unpack_one = [&](DriveConfig& drive) {
-        if (drive.path.empty() || !is_gzip(drive.path)) return;
-        fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n",
-                   drive.path);
-        drive.path = unpacked(drive.path, directory);
+    const std::string to = unpacked(path, directory);
+    if (to != path) {
+        media.unpacked_image = path;
+        fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n", path);
+    }
+    return to;
+}
+
+/// Absolute paths, so that a saved machine finds its media from any directory.
+void settle_drives(Media& media, TemporaryDirectory& directory)
+{
+    const auto settle = [&](DriveConfig& drive) {
+        if (drive.path.empty()) return;
+        drive.path = std::filesystem::absolute(unpack_with_note(media, drive.path, directory))
+                         .lexically_normal()
+                         .string();
     };
-    std::ranges::for_each(config.floppy, unpack_one);
-    std::ranges::for_each(config.ata, unpack_one);
+    std::ranges::for_each(media.config.floppy, settle);
+    std::ranges::for_each(media.config.ata, settle);
 }
 
 Media prepare_media(const RunOptions& options, TemporaryDirectory& directory)
@@ -137,14 +157,11 @@ Media prepare_media(const RunOptions& options, TemporaryDirectory& directory)
     media.config = options.machine.config();
     media.config.floppy[0].present = true;
     if (images.empty() && !options.machine.any()) images = {demo_image()};
-    for (const std::string& image : images) {
-        const std::string path = unpacked(image, directory);
-        if (path != image)
-            fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n",
-                       image);
-        place(media, path, image);
-    }
-    unpack_drives(media.config, directory);
+    for (const std::string& image : images)
+        place(media, unpack_with_note(media, image, directory), image);
+    settle_drives(media, directory);
+    if (!options.save.empty() && !media.unpacked_image.empty())
+        throw UsageError(unpacked_image_text(media.unpacked_image));
     if (options.post_port) media.config.post_port = *options.post_port;
     return media;
 }
@@ -183,11 +200,13 @@ bool run_headless(Machine& machine, const RunOptions& options)
 }
 
 bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const RunOptions& options,
-                     std::vector<std::string> floppies)
+                     const Media& media)
 {
     SessionOptions session_options;
     session_options.save_path = options.save;
-    session_options.floppies = std::move(floppies);
+    session_options.floppies = media.floppies;
+    if (!media.unpacked_image.empty())
+        session_options.why_no_save = unpacked_image_text(media.unpacked_image);
     session_options.snapshot = options.machine.snapshot;
     session_options.read_only = options.machine.read_only;
     session_options.muted = options.mute;
@@ -198,10 +217,15 @@ bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const R
     set_end(session.driver(), options, machine.now());
     machine.on_speaker = [&](Time when, bool level) { display->speaker(when, level); };
     while (session.state() != Session::State::Finished && !stop_requested()) {
-        const HostTime frame_end = host_now() + kFrameTime;
+        const HostTime begin = host_now();
         display->update(session);
-        session.advance(frame_end);
-        sleep_until(frame_end);
+        // A host that draws slowly draws less often, so that the guest gets most of the time.
+        const HostTime frame_end = begin + std::max(kFrameTime, 3 * (host_now() - begin));
+        while (host_now() < frame_end && session.state() != Session::State::Finished) {
+            const HostTime slice_end = std::min(frame_end, host_now() + kFrameTime);
+            session.advance(slice_end);
+            sleep_until(slice_end);
+        }
     }
     machine.on_speaker = nullptr;
     machine.on_message = nullptr;
@@ -243,8 +267,7 @@ int run_command(const RunOptions& options)
                                            : Machine::load(media.saved_machine);
     connect_outputs(*machine, options);
     bool guest_exited = false;
-    if (display)
-        guest_exited = run_interactive(*machine, std::move(display), options, media.floppies);
+    if (display) guest_exited = run_interactive(*machine, std::move(display), options, media);
     else guest_exited = run_headless(*machine, options);
     write_outcome(*machine, options);
     return guest_exited ? machine->exit_code() : kSuccess;

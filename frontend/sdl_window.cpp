@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <bitset>
-#include <cmath>
+#include <cstdlib>
 #include <string>
 
 #include "frontend/layout.h"
@@ -40,6 +40,14 @@ struct Library {
                 fmt::format("no window can be opened ({}): use --display terminal or "
                             "--headless",
                             SDL_GetError()));
+        // Without a desktop SDL settles for a driver that shows nothing.
+        const std::string driver = SDL_GetCurrentVideoDriver();
+        const bool invisible = driver == "offscreen" || driver == "dummy" || driver == "evdev";
+        if (invisible && !std::getenv("SDL_VIDEODRIVER")) {
+            SDL_Quit();
+            throw HostError(
+                "there is no desktop to open a window on: use --display terminal or --headless");
+        }
     }
     ~Library() { SDL_Quit(); }
     Library(const Library&) = delete;
@@ -97,7 +105,9 @@ private:
     Renderer renderer_;
     SdlAudio audio_;
     WindowOptions options_;
-    Frame frame_;
+    Frame frame_, shown_;
+    std::string shown_notice_;
+    bool exposed_ = true;  // the window has to be drawn even if nothing changed
     Picture picture_, notice_;
     Texture enlarged_;  // the frame in whole multiples of its pixels
     int enlarged_width_ = 0, enlarged_height_ = 0;
@@ -164,11 +174,14 @@ void SdlWindow::handle(Session& session, const SDL_Event& event)
         if (captured_) mouse_.dz += event.wheel.y;
         break;
     case SDL_WINDOWEVENT:
+        exposed_ = true;
         if (event.window.event == SDL_WINDOWEVENT_FOCUS_LOST) {
             release_keys(session);
             capture(false);
         }
         break;
+    case SDL_RENDER_TARGETS_RESET:
+    case SDL_RENDER_DEVICE_RESET: exposed_ = true; break;
     case SDL_DROPFILE:
         session.insert(event.drop.file);
         SDL_free(event.drop.file);
@@ -287,6 +300,13 @@ void SdlWindow::capture(bool captured)
 void SdlWindow::draw(Session& session)
 {
     session.machine().render(frame_);
+    const std::string notice =
+        session.state() == Session::State::Paused ? "Paused" : session.notice().value_or("");
+    const bool same_frame = frame_.pixels == shown_.pixels && frame_.width == shown_.width;
+    if (same_frame && notice == shown_notice_ && !exposed_) return;
+    shown_ = frame_;
+    shown_notice_ = notice;
+    exposed_ = false;
     SDL_SetRenderDrawColor(renderer_.get(), 0, 0, 0, 255);
     SDL_RenderClear(renderer_.get());
     if (frame_.width && frame_.height) {
@@ -296,8 +316,7 @@ void SdlWindow::draw(Session& session)
         draw_picture(fit_picture(frame_.width, frame_.height, frame_.square_pixels, width, height,
                                  !options_.smooth));
     }
-    if (session.state() == Session::State::Paused) draw_notice("Paused");
-    else if (const auto text = session.notice()) draw_notice(*text);
+    if (!notice.empty()) draw_notice(notice);
     SDL_RenderPresent(renderer_.get());
     if (SDL_GetWindowFlags(window_.get()) & SDL_WINDOW_HIDDEN) SDL_ShowWindow(window_.get());
 }

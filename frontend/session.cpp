@@ -89,6 +89,7 @@ void Session::save()
     const std::string path =
         options_.save_path.empty() ? dated_file_name("reprise") : options_.save_path;
     attempt([&] {
+        if (!options_.why_no_save.empty()) throw HostError(options_.why_no_save);
         machine_.save(path);
         tell(fmt::format("saved the machine as '{}'", path));
         set_notice("Saved " + path);

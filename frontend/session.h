@@ -13,6 +13,7 @@ namespace reprise {
 
 struct SessionOptions {
     std::string save_path;              // where "save" writes; empty: a name with the date
+    std::string why_no_save;            // if the machine cannot be saved
     std::vector<std::string> floppies;  // what "next floppy" goes through
     bool snapshot = false;              // media inserted later keep writes in memory
     bool read_only = false;

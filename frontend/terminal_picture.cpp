@@ -169,6 +169,7 @@ TerminalPicture picture_of_frame(const Frame& frame, u32 columns, u32 rows)
 
 std::string TerminalPainter::paint(const TerminalPicture& picture)
 {
+    if (picture == shown_) return "";
     std::string out = "\x1B[?25l";
     const bool same_size = picture.columns == shown_.columns && picture.rows == shown_.rows;
     if (!same_size) {

@@ -27,6 +27,7 @@ struct TerminalPicture {
     std::vector<TerminalCell> cells;
     bool cursor_visible = false;
     u32 cursor_column = 0, cursor_row = 0;
+    bool operator==(const TerminalPicture&) const = default;
 
     void write(u32 row, u32 column, const std::string& ascii, u32 foreground, u32 background);
 };

@@ -80,8 +80,9 @@ private:
 
 MachineConfig Reader::read(const toml::table& root)
 {
-    require_known(root, "", {"boot", "memory", "cpu", "fda", "fdb", "hda", "hdb", "hdc", "hdd",
-                             "firmware", "serial", "parallel", "rtc", "debug"});
+    require_known(root, "",
+                  {"boot", "memory", "cpu", "fda", "fdb", "hda", "hdb", "hdc", "hdd", "firmware",
+                   "serial", "parallel", "rtc", "debug"});
     const auto* cpu = section(root, "cpu", {"model", "mips"});
     const auto* firmware = section(root, "firmware", {"bios", "vgabios"});
     const auto* serials = section(root, "serial", {"com1", "com2"});
@@ -108,8 +109,7 @@ MachineConfig Reader::read(const toml::table& root)
         if (config.serial[1].backend == "stdio" && config.serial[0].backend == "stdio")
             fail(node, "serial.com2: only one serial port can be on stdio");
     });
-    with(parallel, "lpt1",
-         [&](Node& node) { config.parallel_path = path(node, "parallel.lpt1"); });
+    with(parallel, "lpt1", [&](Node& node) { config.parallel_path = path(node, "parallel.lpt1"); });
     with(rtc, "base", [&](Node& node) { config.rtc_base = rtc_base(node); });
     with(debug, "post_port", [&](Node& node) {
         config.post_port = static_cast<u16>(integer(node, "debug.post_port", 0, 0xFFFF));
@@ -131,7 +131,8 @@ const toml::table* Reader::section(const toml::table& root, const char* name, Ke
     const toml::node* node = root.get(name);
     if (!node) return nullptr;
     const toml::table* table = node->as_table();
-    if (!table) fail(*node, fmt::format("'{}' is a section: write [{}] above its keys", name, name));
+    if (!table)
+        fail(*node, fmt::format("'{}' is a section: write [{}] above its keys", name, name));
     require_known(*table, std::string(name) + '.', keys);
     return table;
 }
@@ -180,8 +181,8 @@ u64 Reader::memory(const toml::node& node) const
         else if (suffix == "G" || suffix == "GB") unit = 1024 * kMegabyte;
         else if (suffix != "M" && suffix != "MB") number = kTooMuch;
         if (parsed.ec != std::errc{} || number >= kTooMuch)
-            fail(node, fmt::format("memory is \"{}\"; write it like \"640K\", \"32M\" or \"2G\"",
-                                   value));
+            fail(node,
+                 fmt::format("memory is \"{}\"; write it like \"640K\", \"32M\" or \"2G\"", value));
     }
     const u64 bytes = number * unit;
     if (bytes < kMinMemory || bytes > kMaxMemory || bytes % 4096 != 0)
@@ -224,8 +225,8 @@ std::string Reader::cpu_model(const toml::node& node) const
     for (const CpuModel& model : kCpuModels) names.push_back(model.name);
     std::string list;
     for (const auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
-    fail(node, fmt::format("cpu.model '{}' is not one of {}{}", value, list,
-                           did_you_mean(value, names)));
+    fail(node,
+         fmt::format("cpu.model '{}' is not one of {}{}", value, list, did_you_mean(value, names)));
 }
 
 std::string Reader::boot_order(const toml::node& node) const
@@ -243,8 +244,7 @@ std::string Reader::boot_order(const toml::node& node) const
 Geometry Reader::geometry(const toml::node& node, const std::string& key) const
 {
     const toml::array* array = node.as_array();
-    if (!array || array->size() != 3)
-        fail(node, key + " must be [cylinders, heads, sectors]");
+    if (!array || array->size() != 3) fail(node, key + " must be [cylinders, heads, sectors]");
     return {static_cast<u32>(integer((*array)[0], key + " (cylinders)", 1, 65535)),
             static_cast<u32>(integer((*array)[1], key + " (heads)", 1, 255)),
             static_cast<u32>(integer((*array)[2], key + " (sectors)", 1, 255))};
@@ -273,15 +273,16 @@ i64 Reader::rtc_base(const toml::node& node) const
         // leap day comes last.
         const i64 year = when.date.year - (when.date.month <= 2 ? 1 : 0);
         const i64 month = (when.date.month + 9) % 12;
-        const i64 days = 365 * year + year / 4 - year / 100 + year / 400 +
-                         (153 * month + 2) / 5 + when.date.day - 1 - 719'468;
+        const i64 days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 +
+                         when.date.day - 1 - 719'468;
         seconds = days * 86'400 + when.time.hour * 3'600 + when.time.minute * 60 + when.time.second;
         if (when.offset) seconds -= when.offset->minutes * 60;
     } else if (const auto* number = node.as_integer()) {
         seconds = number->get();
     } else {
-        fail(node, "rtc.base must be a date and time like 2001-09-09T01:46:40, or seconds since "
-                   "1970");
+        fail(node,
+             "rtc.base must be a date and time like 2001-09-09T01:46:40, or seconds since "
+             "1970");
     }
     if (seconds < 0 || seconds > kMaxRtc)
         fail(node, "rtc.base must be in the years from 1970 to 2099");
@@ -338,8 +339,8 @@ MachineConfig parse(std::string_view text, const std::string& name, const std::s
         const toml::table root = toml::parse(text, name);
         return Reader(name, folder).read(root);
     } catch (const toml::parse_error& error) {
-        throw HostError(fmt::format("{}:{}: {}", name, error.source().begin.line,
-                                    error.description()));
+        throw HostError(
+            fmt::format("{}:{}: {}", name, error.source().begin.line, error.description()));
     }
 }
 
@@ -368,8 +369,8 @@ toml::table to_toml(const MachineConfig& config)
                             {"mips", fmt::format("{}/{}", config.cpu_mips_numerator,
                                                  config.cpu_mips_denominator)}}},
         {"firmware", toml::table{{"bios", config.bios_path}, {"vgabios", config.vgabios_path}}},
-        {"serial", toml::table{{"com1", config.serial[0].backend},
-                               {"com2", config.serial[1].backend}}},
+        {"serial",
+         toml::table{{"com1", config.serial[0].backend}, {"com2", config.serial[1].backend}}},
         {"parallel", toml::table{{"lpt1", config.parallel_path}}},
         {"rtc", toml::table{{"base", config.rtc_base}}},
         {"debug", toml::table{{"post_port", i64{config.post_port}}}},

@@ -13,8 +13,8 @@
 namespace reprise {
 
 struct DriveConfig {
-    std::string path;                  // empty: no drive (hard disk) or no medium (floppy, CD)
-    bool cdrom = false;                // ATA only: an ATAPI CD-ROM drive
+    std::string path;    // empty: no drive (hard disk) or no medium (floppy, CD)
+    bool cdrom = false;  // ATA only: an ATAPI CD-ROM drive
     bool read_only = false;
     bool snapshot = false;             // writes stay in memory
     std::optional<Geometry> geometry;  // overrides the guess

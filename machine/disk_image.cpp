@@ -23,7 +23,7 @@ bool may_not_write(int error) { return error == EACCES || error == EPERM || erro
 int lock_file(int fd, bool writable)
 {
 #ifdef F_OFD_SETLK
-    struct flock lock{};
+    struct flock lock {};
     lock.l_type = static_cast<short>(writable ? F_WRLCK : F_RDLCK);
     lock.l_whence = SEEK_SET;
     return ::fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
@@ -38,7 +38,7 @@ OpenImage open_image_file(const std::string& path, bool writable)
 {
     OpenImage image{FileDescriptor{open_file(path, writable ? O_RDWR : O_RDONLY)}, 0};
     const int error = errno;
-    struct stat status{};
+    struct stat status {};
     if ((image.file ? ::fstat(image.file.get(), &status) : ::stat(path.c_str(), &status)) != 0)
         throw HostError(fmt::format("cannot open '{}': {}; check the path", path,
                                     error_text(image.file ? errno : error)));
@@ -57,9 +57,10 @@ OpenImage open_image_file(const std::string& path, bool writable)
                            ? static_cast<u64>(::lseek(image.file.get(), 0, SEEK_END))
                            : static_cast<u64>(status.st_size);
     if (image.size_bytes == 0)
-        throw HostError(fmt::format("'{}' is empty; make an image with, for example, 'truncate "
-                                    "-s 100M' first",
-                                    path));
+        throw HostError(
+            fmt::format("'{}' is empty; make an image with, for example, 'truncate "
+                        "-s 100M' first",
+                        path));
     return image;
 }
 
@@ -83,9 +84,10 @@ void DiskImage::open(bool writable)
     if (!image.file) {
         const std::string reason = error_text(errno);
         if (info_.kind != ImageKind::Floppy)
-            throw HostError(fmt::format("cannot write to '{}': {}; attach it read-only or as a "
-                                        "snapshot, which keeps what is written in memory",
-                                        path_, reason));
+            throw HostError(
+                fmt::format("cannot write to '{}': {}; attach it read-only or as a "
+                            "snapshot, which keeps what is written in memory",
+                            path_, reason));
         if (on_message_)
             on_message_(fmt::format("'{}' cannot be written ({}): the floppy is write-protected",
                                     path_, reason));
@@ -123,11 +125,13 @@ bool DiskImage::read(u64 offset, std::span<u8> out)
     const auto in_file = out.first(std::min<u64>(out.size(), file_bytes_ - offset));
     const auto read = read_at(file_.get(), offset, in_file);
     if (read == in_file.size()) return true;
-    if (!read) tell(kCannotRead, fmt::format("cannot read '{}': {}; the guest sees a bad sector",
-                                             path_, error_text(errno)));
-    else tell(kCutOff, fmt::format("'{}' was cut off while it was in use; the guest sees bad "
-                                   "sectors",
-                                   path_));
+    if (!read)
+        tell(kCannotRead, fmt::format("cannot read '{}': {}; the guest sees a bad sector", path_,
+                                      error_text(errno)));
+    else
+        tell(kCutOff, fmt::format("'{}' was cut off while it was in use; the guest sees bad "
+                                  "sectors",
+                                  path_));
     std::ranges::fill(out, u8{0});
     return false;
 }
@@ -177,9 +181,10 @@ u64 content_hash(BlockDevice& medium)
         const auto piece =
             std::span(block).first(std::min<u64>(block.size(), medium.size_bytes() - offset));
         if (!medium.read(offset, piece))
-            throw HostError(fmt::format("cannot read a medium at byte {}; check the disk its image "
-                                        "is on",
-                                        offset));
+            throw HostError(
+                fmt::format("cannot read a medium at byte {}; check the disk its image "
+                            "is on",
+                            offset));
         hasher.bytes(Path{""}, piece);
         offset += piece.size();
     }

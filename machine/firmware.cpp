@@ -37,16 +37,18 @@ FirmwareImage load(const Wanted& wanted, const std::string& path,
         if (::access(candidate.c_str(), F_OK) == 0)
             return {candidate, read_whole_file(candidate, wanted.what, max_bytes)};
     }
-    throw HostError(fmt::format("the {} ({}) was not found; install the package 'seabios', or name "
-                                "a file with {}",
-                                wanted.what, wanted.file, wanted.option));
+    throw HostError(
+        fmt::format("the {} ({}) was not found; install the package 'seabios', or name "
+                    "a file with {}",
+                    wanted.what, wanted.file, wanted.option));
 }
 
 [[noreturn]] void refuse(const Wanted& wanted, const std::string& path, const std::string& why)
 {
-    throw HostError(fmt::format("'{}' cannot be the {}: {}; name another file with {}, or reinstall "
-                                "the package 'seabios'",
-                                path, wanted.what, why, wanted.option));
+    throw HostError(
+        fmt::format("'{}' cannot be the {}: {}; name another file with {}, or reinstall "
+                    "the package 'seabios'",
+                    path, wanted.what, why, wanted.option));
 }
 
 u16 word(std::span<const u8> bytes, std::size_t offset)
@@ -80,8 +82,8 @@ FirmwareImage load_vgabios(const std::string& path, const std::vector<std::strin
     if (length == 0 || length > rom.size())
         refuse(kVgaBios, image.path,
                fmt::format("it says that it has {} bytes, and has {}", length, rom.size()));
-    const auto sum = std::accumulate(rom.begin(), rom.begin() + static_cast<std::ptrdiff_t>(length),
-                                     0u);
+    const auto sum =
+        std::accumulate(rom.begin(), rom.begin() + static_cast<std::ptrdiff_t>(length), 0u);
     if ((sum & 0xFF) != 0) refuse(kVgaBios, image.path, "its checksum is wrong");
     return image;
 }

@@ -16,8 +16,8 @@ struct FirmwareImage {
 
 /// Where packages install SeaBIOS and its VGA BIOS.
 inline const std::vector<std::string> kFirmwareFolders = {
-    "/usr/share/seabios", "/usr/share/seavgabios", "/usr/local/share/seabios",
-    "/usr/share/qemu", "/usr/local/share/qemu"};
+    "/usr/share/seabios", "/usr/share/seavgabios", "/usr/local/share/seabios", "/usr/share/qemu",
+    "/usr/local/share/qemu"};
 
 /// The system BIOS: `path`, or if that is empty bios.bin of SeaBIOS. 64 to 256 KB, to be mapped so
 /// that it ends at the top of the address space. Throws HostError naming the package and the

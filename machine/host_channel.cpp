@@ -139,7 +139,7 @@ private:
 /// it for the shell; files do not block, and sockets cannot be opened again.
 FileDescriptor own_description(int fd, int flags)
 {
-    struct stat status{};
+    struct stat status {};
     const bool stream =
         ::fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode));
     FileDescriptor again;
@@ -164,7 +164,8 @@ public:
 
 private:
     /// Every key goes to the guest at once and unchanged, except those that make signals: Ctrl-C
-    /// still ends the program. In the background the terminal is somebody else's, and would stop us.
+    /// still ends the program. In the background the terminal is somebody else's, and would stop
+    /// us.
     void make_raw()
     {
         termios now{};
@@ -197,9 +198,9 @@ public:
         const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
         out_ = FileDescriptor{::open(path.c_str(), flags, 0666)};
         if (!out_)
-            throw HostError(fmt::format("cannot write the serial port's output to '{}': {}", path,
-                                        errno == ENXIO ? "nobody reads the other end of that FIFO"
-                                                       : error_text(errno)));
+            throw HostError(fmt::format(
+                "cannot write the serial port's output to '{}': {}", path,
+                errno == ENXIO ? "nobody reads the other end of that FIFO" : error_text(errno)));
     }
 };
 
@@ -213,8 +214,8 @@ public:
         const char* name = nullptr;
         if (!in_ || ::grantpt(in_.get()) != 0 || ::unlockpt(in_.get()) != 0 ||
             (name = ::ptsname(in_.get())) == nullptr)
-            throw HostError(fmt::format("cannot make a pty for the serial port: {}",
-                                        error_text(errno)));
+            throw HostError(
+                fmt::format("cannot make a pty for the serial port: {}", error_text(errno)));
         where_ = name;
         ::fcntl(in_.get(), F_SETFL, ::fcntl(in_.get(), F_GETFL) | O_NONBLOCK);
         out_ = FileDescriptor{::fcntl(in_.get(), F_DUPFD_CLOEXEC, 3)};
@@ -248,12 +249,14 @@ Endpoint parse_endpoint(const std::string& text)
     endpoint.port = text.substr(colon == std::string::npos ? 0 : colon + 1);
     if (endpoint.host.starts_with('[') && endpoint.host.ends_with(']'))
         endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
-    const bool digits = !endpoint.port.empty() && endpoint.port.size() <= 5 &&
-                        std::ranges::all_of(endpoint.port, [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        !endpoint.port.empty() && endpoint.port.size() <= 5 &&
+        std::ranges::all_of(endpoint.port, [](char c) { return c >= '0' && c <= '9'; });
     if (!digits || std::stoi(endpoint.port) > 65535 || endpoint.host.empty())
-        throw HostError(fmt::format("'tcp:{}' is not a place for the serial port; write "
-                                    "tcp:PORT or tcp:HOST:PORT, with a port from 0 to 65535",
-                                    text));
+        throw HostError(
+            fmt::format("'tcp:{}' is not a place for the serial port; write "
+                        "tcp:PORT or tcp:HOST:PORT, with a port from 0 to 65535",
+                        text));
     return endpoint;
 }
 
@@ -313,8 +316,8 @@ private:
     void connect() override
     {
         if (in_) return;
-        in_ = FileDescriptor{::accept4(listener_.get(), nullptr, nullptr,
-                                       SOCK_NONBLOCK | SOCK_CLOEXEC)};
+        in_ = FileDescriptor{
+            ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
         if (in_) out_ = FileDescriptor{::fcntl(in_.get(), F_DUPFD_CLOEXEC, 3)};
     }
 
@@ -343,9 +346,10 @@ std::unique_ptr<HostChannel> open_host_channel(const std::string& backend, Messa
     if (backend.starts_with("file:") && backend.size() > 5)
         return std::make_unique<FileChannel>(rest_after("file:"), std::move(on_message));
     static constexpr std::string_view kWords[] = {"none", "stdio", "pty", "tcp", "file"};
-    throw HostError(fmt::format("a serial port cannot be connected to '{}': it can be none, stdio, "
-                                "file:PATH, pty or tcp:[HOST:]PORT{}",
-                                backend, did_you_mean(backend, kWords)));
+    throw HostError(
+        fmt::format("a serial port cannot be connected to '{}': it can be none, stdio, "
+                    "file:PATH, pty or tcp:[HOST:]PORT{}",
+                    backend, did_you_mean(backend, kWords)));
 }
 
 }  // namespace reprise

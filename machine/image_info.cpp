@@ -82,7 +82,9 @@ void refuse_containers(const std::string& path, const BootSector& head)
         {"conectix", "a VHD image", kConvert},
         {"<<< Oracle VM VirtualBox Disk Image", "a VDI image", kConvert},
         {"\x1F\x8B\x08", "compressed by gzip", kUnpack},
-        {"\xFD" "7zXZ", "compressed by xz", kUnpack},
+        {"\xFD"
+         "7zXZ",
+         "compressed by xz", kUnpack},
         {"\x28\xB5\x2F\xFD", "compressed by zstd", kUnpack},
         {"PK\x03\x04", "a ZIP archive", kUnpack},
         {"7z\xBC\xAF\x27\x1C", "a 7-Zip archive", kUnpack},
@@ -103,8 +105,8 @@ ImageInfo cdrom(u64 file_bytes, const Reader& read, bool iso9660, const BootSect
     const bool bootable = iso9660 && file_bytes >= boot_record + record.size() &&
                           read(boot_record, record) && has_text(record, 1, "CD001") &&
                           has_text(record, 7, "EL TORITO SPECIFICATION");
-    std::string text = iso9660 ? "CD-ROM with an ISO 9660 file system"
-                               : "CD-ROM without an ISO 9660 file system";
+    std::string text =
+        iso9660 ? "CD-ROM with an ISO 9660 file system" : "CD-ROM without an ISO 9660 file system";
     if (bootable) text += ", bootable (El Torito)";
     if (iso9660 && has_boot_signature(head)) text += ", also made to boot as a disk (hybrid)";
     const u64 sectors = (file_bytes + kCdSectorBytes - 1) / kCdSectorBytes;
@@ -252,10 +254,9 @@ ImageInfo hard_disk(u64 file_bytes, const BootSector& head)
             .file_bytes = file_bytes,
             .size_bytes = file_bytes,
             .bootable = has_boot_signature(head),
-            .explanation = fmt::format("{:.1f} MB hard disk, {} ({})",
-                                       static_cast<double>(file_bytes) / (1 << 20),
-                                       describe(geometry),
-                                       table ? "from its partition table" : "the usual geometry")};
+            .explanation = fmt::format(
+                "{:.1f} MB hard disk, {} ({})", static_cast<double>(file_bytes) / (1 << 20),
+                describe(geometry), table ? "from its partition table" : "the usual geometry")};
 }
 
 ImageKind guess_kind(u64 file_bytes, bool iso9660, const BootSector& head)
@@ -291,16 +292,18 @@ ImageInfo inspect_image(const std::string& path, u64 file_bytes, const Reader& r
     case ImageKind::Cdrom: return cdrom(file_bytes, read, iso9660, head);
     case ImageKind::Floppy:
         if (file_bytes > kMaxFloppyBytes && !geometry_from_bpb(head))
-            throw HostError(fmt::format("'{}' has {} bytes, too many for a floppy; it may be a "
-                                        "hard disk or CD image",
-                                        path, file_bytes));
+            throw HostError(
+                fmt::format("'{}' has {} bytes, too many for a floppy; it may be a "
+                            "hard disk or CD image",
+                            path, file_bytes));
         return floppy(file_bytes, head);
     case ImageKind::HardDisk: break;
     }
     if (file_bytes % kSectorBytes != 0)
-        throw HostError(fmt::format("'{}' has {} bytes, which is not a whole number of 512-byte "
-                                    "sectors; it may have been cut off",
-                                    path, file_bytes));
+        throw HostError(
+            fmt::format("'{}' has {} bytes, which is not a whole number of 512-byte "
+                        "sectors; it may have been cut off",
+                        path, file_bytes));
     return hard_disk(file_bytes, head);
 }
 

@@ -23,8 +23,8 @@ struct ImageInfo {
     Geometry geometry;                    // all zero for a CD
     FloppyType drive = FloppyType::None;  // the drive that suits a floppy
     u64 file_bytes = 0;
-    u64 size_bytes = 0;  // as the guest sees it: a short floppy or CD is filled up with zeros
-    bool bootable = false;  // has the signature of a boot sector, or an El Torito boot record
+    u64 size_bytes = 0;       // as the guest sees it: a short floppy or CD is filled up with zeros
+    bool bootable = false;    // has the signature of a boot sector, or an El Torito boot record
     std::string explanation;  // "1.44 MB floppy, 80 cylinders, 2 heads, 18 sectors (from ...)"
 };
 

@@ -43,6 +43,9 @@ public:
     /// opened; the drive then keeps the old one.
     void inject(const Input& input);
 
+    /// How many bytes serial port 0 or 1 takes before it loses some.
+    std::size_t serial_space(int port) const;
+
     void render(Frame& frame) const;  // what the monitor shows now; changes nothing
     TextScreen text_screen() const;
 
@@ -50,8 +53,8 @@ public:
     u64 state_hash();
     /// Writes everything to a file that `load` accepts: temporary file, fsync, rename.
     void save(const std::string& path);
-    /// A machine that goes on exactly where the saved one stopped. Host-side paths (images,
-    /// firmware) come from the file unless `overrides` names others.
+    /// A machine that goes on exactly where the saved one stopped. Throws HostError if the file is
+    /// damaged, or if an image is not what it was when the machine was saved.
     static std::unique_ptr<Machine> load(const std::string& path);
 
     /// Makes every medium durable. Throws HostError.
@@ -62,6 +65,7 @@ public:
     std::function<void(u8 byte)> on_debug_output;                    // ports 402h and E9h
     std::function<void(int port, u8 byte)> on_serial_output;         // whatever the backend is
     std::function<void(u8 code)> on_post_code;                       // config.post_port
+    std::function<void(u8 byte)> on_parallel_output;                 // LPT1
     std::function<void(std::string_view message)> on_message;        // host trouble, for the person
     std::function<void(std::string_view message)> on_guest_message;  // guest nonsense, logged once
     bool keyboard_led(int index) const;  // 0 scroll, 1 num, 2 caps
@@ -70,6 +74,9 @@ public:
     Board& board() { return *board_; }
 
 private:
+    void connect_outputs();
+    Stop run_to(u64 clock, u64 count);
+
     std::unique_ptr<Board> board_;
 };
 

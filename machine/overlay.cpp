@@ -53,13 +53,12 @@ Medium open_medium(const DriveConfig& drive, ImageKind kind, MessageSink on_mess
     auto image = std::make_unique<DiskImage>(drive.path, options, std::move(on_message));
     Medium medium{nullptr, nullptr, image->info()};
     if (drive.geometry && kind != ImageKind::Cdrom) {
-        if (drive.geometry->total() == 0 ||
-            drive.geometry->total() * 512 > medium.info.size_bytes)
-            throw HostError(fmt::format("'{}' has {} sectors; the geometry that was asked for, {} "
-                                        "x {} x {}, does not fit in",
-                                        drive.path, medium.info.size_bytes / 512,
-                                        drive.geometry->cylinders, drive.geometry->heads,
-                                        drive.geometry->sectors));
+        if (drive.geometry->total() == 0 || drive.geometry->total() * 512 > medium.info.size_bytes)
+            throw HostError(
+                fmt::format("'{}' has {} sectors; the geometry that was asked for, {} "
+                            "x {} x {}, does not fit in",
+                            drive.path, medium.info.size_bytes / 512, drive.geometry->cylinders,
+                            drive.geometry->heads, drive.geometry->sectors));
         medium.info.geometry = *drive.geometry;
     }
     if (snapshot) {

@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
-#include <algorithm>
 #include <system_error>
 
 #include "machine/base/error.h"
@@ -67,9 +67,9 @@ bool write_at(int fd, u64 offset, std::span<const u8> data)
 {
     std::size_t done = 0;
     while (done < data.size()) {
-        const ssize_t n = ::pwrite(fd, data.data() + done,
-                                   std::min(data.size() - done, kMaxTransfer),
-                                   static_cast<off_t>(offset + done));
+        const ssize_t n =
+            ::pwrite(fd, data.data() + done, std::min(data.size() - done, kMaxTransfer),
+                     static_cast<off_t>(offset + done));
         if (n < 0 && errno == EINTR) continue;
         if (n == 0) errno = EIO;
         if (n <= 0) return false;
@@ -86,7 +86,7 @@ std::vector<u8> read_whole_file(const std::string& path, const std::string& what
         throw HostError(fmt::format("cannot read {} '{}': {}", what, path, why));
     };
     const FileDescriptor file{open_file(path, O_RDONLY)};
-    struct stat status{};
+    struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0) fail(error_text(errno));
     if (S_ISDIR(status.st_mode)) fail("it is a directory, not a file");
     if (!S_ISREG(status.st_mode)) fail("it is not a regular file");
@@ -102,7 +102,7 @@ std::vector<u8> read_whole_file(const std::string& path, const std::string& what
 
 ReplacedFile::ReplacedFile(std::string path) : path_(resolve_links(path))
 {
-    struct stat status{};
+    struct stat status {};
     const bool exists = ::stat(path_.c_str(), &status) == 0;
     if (exists && S_ISDIR(status.st_mode)) fail(EISDIR);
     if (exists && !S_ISREG(status.st_mode)) fail(EINVAL);

@@ -51,8 +51,8 @@ StateDifference difference(std::string_view path, std::span<const u8> before,
     if (before.size() != after.size() || before.size() <= kMaxIntegerBytes)
         return {std::string(path), hex(before.first(std::min(before.size(), kMaxIntegerBytes))),
                 hex(after.first(std::min(after.size(), kMaxIntegerBytes)))};
-    const auto at = static_cast<std::size_t>(std::ranges::mismatch(before, after).in1 -
-                                             before.begin());
+    const auto at =
+        static_cast<std::size_t>(std::ranges::mismatch(before, after).in1 - before.begin());
     return {fmt::format("{}+0x{:x}", path, at), hex(before.subspan(at, 1)),
             hex(after.subspan(at, 1))};
 }

@@ -73,17 +73,16 @@ std::vector<u8> compress(std::span<const u8> content)
 std::vector<u8> chunk_header(std::string_view tag, std::string_view name, u32 flags, u64 stored,
                              u64 size, u64 hash)
 {
-    std::vector<u8> header(kChunkHeaderBytes);
+    const std::size_t hashed = kChunkHeaderBytes + name.size();
+    std::vector<u8> header(hashed + kHashBytes);
     store_text(header, tag);
     store(header, 4, flags, 4);
     store(header, 8, stored, 8);
     store(header, 16, size, 8);
     store(header, 24, hash, 8);
     store(header, 32, name.size(), 2);
-    header.insert(header.end(), name.begin(), name.end());
-    const u64 header_hash = hash_bytes(header);
-    header.resize(header.size() + kHashBytes);
-    store(header, header.size() - kHashBytes, header_hash, kHashBytes);
+    store_text(std::span(header).subspan(kChunkHeaderBytes), name);
+    store(header, hashed, hash_bytes(std::span(header).first(hashed)), kHashBytes);
     return header;
 }
 
@@ -115,7 +114,7 @@ class Source {
 public:
     explicit Source(const std::string& path) : path_(path), file_(open_file(path, O_RDONLY))
     {
-        struct stat status{};
+        struct stat status {};
         if (!file_ || ::fstat(file_.get(), &status) != 0) cannot_read(error_text(errno));
         if (!S_ISREG(status.st_mode)) cannot_read("it is not a regular file");
         size_ = static_cast<u64>(status.st_size);
@@ -163,8 +162,8 @@ SavestateFile::Identity take_file_header(Source& source)
     source.take(std::span(header).subspan(kMagic.size()));
     // The version comes first: another one may have another header.
     if (const u64 major = load(header, 8, 2); major != kMajor)
-        source.refuse(fmt::format("its format version is {}; this program reads version {}", major,
-                                  kMajor));
+        source.refuse(
+            fmt::format("its format version is {}; this program reads version {}", major, kMajor));
     if (load(header, 56, 8) != hash_bytes(std::span(header).first(56)) ||
         load(header, 12, 4) != kFileHeaderBytes)
         source.damaged("the header's checksum is wrong");
@@ -198,7 +197,7 @@ ChunkHeader take_chunk_header(Source& source)
 std::vector<u8> take_compressed(Source& source, const ChunkHeader& chunk)
 {
     const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
-                                                                      &ZSTD_freeDCtx);
+                                                                       &ZSTD_freeDCtx);
     if (!context) throw std::bad_alloc();
     std::vector<u8> content, in(kBufferBytes), out(kBufferBytes);
     std::size_t status = 1;  // zero when a frame is complete
@@ -258,8 +257,7 @@ bool SavestateFile::has_chunk(std::string_view name) const { return find(name) !
 const std::vector<u8>& SavestateFile::chunk(std::string_view name) const
 {
     const Chunk* found = find(name);
-    if (!found)
-        throw HostError(fmt::format("cannot load '{}': it has no chunk '{}'", path_, name));
+    if (!found) throw HostError(fmt::format("cannot load '{}': it has no chunk '{}'", path_, name));
     return found->content;
 }
 
@@ -267,9 +265,10 @@ void SavestateFile::require_known(std::initializer_list<std::string_view> names)
 {
     for (const Chunk& chunk : chunks_)
         if (chunk.need == Need::Required && std::ranges::find(names, chunk.name) == names.end())
-            throw HostError(fmt::format("cannot load '{}': it needs '{}', which this version does "
-                                        "not know; a newer version wrote it",
-                                        path_, chunk.name));
+            throw HostError(
+                fmt::format("cannot load '{}': it needs '{}', which this version does "
+                            "not know; a newer version wrote it",
+                            path_, chunk.name));
 }
 
 void SavestateFile::write(const std::string& path) const
@@ -280,8 +279,8 @@ void SavestateFile::write(const std::string& path) const
         const std::vector<u8> packed = compress(chunk.content);
         const bool smaller = packed.size() < chunk.content.size();
         const std::vector<u8>& stored = smaller ? packed : chunk.content;
-        const u32 flags = (chunk.need == Need::Required ? kFlagRequired : 0) |
-                          (smaller ? kFlagCompressed : 0);
+        const u32 flags =
+            (chunk.need == Need::Required ? kFlagRequired : 0) | (smaller ? kFlagCompressed : 0);
         file.append(chunk_header(kChunkTag, chunk.name, flags, stored.size(), chunk.content.size(),
                                  hash_bytes(chunk.content)));
         file.append(stored);

@@ -88,8 +88,8 @@ bool is_savestate(const std::string& path);
 /// that is not complete is filled up with zeros.
 std::vector<u8> pack_pages(std::span<const u8> ram);
 std::vector<u8> pack_changed_pages(std::span<const u8> ram, const std::vector<bool>& changed);
-/// Puts the pages that are listed into `ram` and leaves the others. Throws HostError, with `ram` partly replaced, if the
-/// sizes differ or the chunk is damaged.
+/// Puts the pages that are listed into `ram` and leaves the others. Throws HostError, with `ram`
+/// partly replaced, if the sizes differ or the chunk is damaged.
 void unpack_pages(std::span<const u8> packed, std::span<u8> ram);
 
 }  // namespace reprise

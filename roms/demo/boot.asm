@@ -58,6 +58,10 @@ boot_start:
         popf
         pushf
         pop ax
+        xor cx, cx                              ; nested task off again, interrupts on
+        push cx
+        popf
+        sti
         mov si, boot_286
         test ah, 0x70
         jz boot_give_up

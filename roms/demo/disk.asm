@@ -45,12 +45,20 @@ program_start:
 %include "lib/cpu.inc"
 %include "menu.asm"
 %include "facts.asm"
+%include "facts_disks.asm"
 %include "plasma.asm"
 %include "scroller.asm"
+%include "scroller_world.asm"
 %include "tune.asm"
+%include "tune_pieces.asm"
 %include "tester.asm"
 %include "game.asm"
+%include "game_view.asm"
 program_end:
+
+        section memory
+memory_end:
+        section program
 
 %if program_end - program_start > (SCORE_SECTOR - 1) * SECTOR
 %error "the program has outgrown the reserved sectors"

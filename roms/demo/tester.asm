@@ -286,14 +286,18 @@ key_pictures:
 
 ; The last thirty bytes, the newest last and brightest.
 draw_bytes:
-        mov bl, [raw_count]
-        sub bl, 30
-        mov bh, 3
+        mov bx, [raw_count]
+        sub bx, 30
+        mov bp, 3
         go 18, 5
 .row:
         push di
         mov cx, 10
 .byte:
+        ink C_LINE, C_PANEL
+        mov ax, 0xFAFA                          ; two dots where no byte has come yet
+        test bx, bx
+        js .none
         push bx
         and bx, RAW_LOG - 1
         mov al, [raw_log + bx]
@@ -306,20 +310,26 @@ draw_bytes:
         jb .ink
         ink C_VIOLET, C_PANEL
 .ink:
-        inc bl
-        cmp bl, [raw_count]
+        lea dx, [bx + 1]
+        cmp dx, [raw_count]
         jne .old
         ink C_ACCENT, C_PANEL
 .old:
         call put_hex_byte
+        jmp .next
+.none:
+        call put_char
+        call put_char
+.next:
+        inc bx
         add di, 2
         loop .byte
         pop di
         add di, 160
-        dec bh
+        dec bp
         jnz .row
-        ink C_DIM, C_PANEL
         go 22, 5
+        ink C_TEXT, C_PANEL
         say "press  "
         ink C_DIM, C_PANEL
         say "release  "
@@ -327,9 +337,6 @@ draw_bytes:
         say "prefix  "
         ink C_ACCENT, C_PANEL
         say "newest"
-        go 22, 5
-        ink C_TEXT, C_PANEL
-        say "press"
         ret
 
 ; The mouse.

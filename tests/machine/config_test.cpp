@@ -179,9 +179,9 @@ TEST(MachineFile, PathsAreRelativeToTheFile)
 TEST(MachineFile, ThatCannotBeReadIsNamed)
 {
     TemporaryFolder folder;
-    EXPECT_EQ(error_of([&] { load_machine_file(folder / "none.toml"); }),
-              "cannot read machine file '" + (folder / "none.toml") +
-                  "': No such file or directory");
+    EXPECT_EQ(
+        error_of([&] { load_machine_file(folder / "none.toml"); }),
+        "cannot read machine file '" + (folder / "none.toml") + "': No such file or directory");
     EXPECT_EQ(error_of([&] { load_machine_file(folder.path()); }),
               "cannot read machine file '" + folder.path() + "': it is a directory, not a file");
     EXPECT_NE(error_of([&] { load_machine_file(folder.zeros("big.toml", u64{8} << 30)); }), "");

@@ -87,18 +87,6 @@ std::string iso_image(const TemporaryFolder& folder, const std::string& name, bo
     return folder.file(name, bytes);
 }
 
-bool running_as_root() { return ::geteuid() == 0; }
-
-/// Root may write to everything, so give that up where it matters.
-struct AsNobody {
-    AsNobody() { root = running_as_root() && ::seteuid(65534) == 0; }
-    ~AsNobody()
-    {
-        if (root) static_cast<void>(!::seteuid(0));
-    }
-    bool root;
-};
-
 }  // namespace
 
 TEST(DiskImage, ReadsAndWritesTheFile)
@@ -137,11 +125,13 @@ TEST(DiskImage, OpenedTwiceForWritingIsRefusedInTheSameProcess)
     const std::string path = folder.zeros("disk.img", 4 << 20);
     DiskImage first(path, {});
     EXPECT_EQ(error_of([&] { DiskImage second(path, {}); }),
-              "'" + path + "' is in use by another machine; stop that machine, copy the image, or "
-              "attach it everywhere read-only or as a snapshot");
+              "'" + path +
+                  "' is in use by another machine; stop that machine, copy the image, or "
+                  "attach it everywhere read-only or as a snapshot");
     EXPECT_EQ(error_of([&] { DiskImage second(path, {.kind = {}, .read_only = true}); }),
-              "'" + path + "' is in use by a machine that writes to it; stop that machine or copy "
-              "the image");
+              "'" + path +
+                  "' is in use by a machine that writes to it; stop that machine or copy "
+                  "the image");
 }
 
 TEST(DiskImage, OpenedTwiceForWritingIsRefusedInAnotherProcess)
@@ -150,8 +140,7 @@ TEST(DiskImage, OpenedTwiceForWritingIsRefusedInAnotherProcess)
     const std::string path = folder.zeros("disk.img", 4 << 20);
     DiskImage first(path, {});
     const pid_t child = ::fork();
-    if (child == 0)
-        ::_exit(error_of([&] { DiskImage second(path, {}); }).empty() ? 1 : 0);
+    if (child == 0) ::_exit(error_of([&] { DiskImage second(path, {}); }).empty() ? 1 : 0);
     int status = -1;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
@@ -182,8 +171,9 @@ TEST(DiskImage, AFloppyThatCannotBeWrittenIsWriteProtected)
     DiskImage image(path, {}, [&](std::string_view message) { told += message; });
     EXPECT_TRUE(image.read_only());
     EXPECT_FALSE(image.write(0, filled(1)));
-    EXPECT_EQ(told, "'" + path + "' cannot be written (Permission denied): the floppy is "
-                    "write-protected");
+    EXPECT_EQ(told, "'" + path +
+                        "' cannot be written (Permission denied): the floppy is "
+                        "write-protected");
 }
 
 TEST(DiskImage, AHardDiskThatCannotBeWrittenIsRefusedWithAdvice)
@@ -193,8 +183,9 @@ TEST(DiskImage, AHardDiskThatCannotBeWrittenIsRefusedWithAdvice)
     std::filesystem::permissions(path, std::filesystem::perms(0444));
     const AsNobody nobody;
     EXPECT_EQ(error_of([&] { DiskImage image(path, {}); }),
-              "cannot write to '" + path + "': Permission denied; attach it read-only or as a "
-              "snapshot, which keeps what is written in memory");
+              "cannot write to '" + path +
+                  "': Permission denied; attach it read-only or as a "
+                  "snapshot, which keeps what is written in memory");
     DiskImage image(path, {.kind = {}, .read_only = true});
     EXPECT_EQ(sector_at(image, 0), filled(0));
 }
@@ -229,8 +220,9 @@ TEST(DiskImage, CutOffInUseFailsAndIsToldOnce)
     EXPECT_EQ(sector, filled(0));
     EXPECT_TRUE(image.read(0, sector));
     ASSERT_EQ(told.size(), 1u);
-    EXPECT_EQ(told[0], "'" + path + "' was cut off while it was in use; the guest sees bad "
-                       "sectors");
+    EXPECT_EQ(told[0], "'" + path +
+                           "' was cut off while it was in use; the guest sees bad "
+                           "sectors");
 }
 
 TEST(DiskImage, AWriteThatFailsIsReportedAndToldOnce)
@@ -246,8 +238,9 @@ TEST(DiskImage, AWriteThatFailsIsReportedAndToldOnce)
         EXPECT_TRUE(image.write(0, filled(2)));
     }
     ASSERT_EQ(told.size(), 1u);
-    EXPECT_EQ(told[0], "cannot write to '" + path + "': File too large; the guest sees a write "
-                       "error; free some space on the host");
+    EXPECT_EQ(told[0], "cannot write to '" + path +
+                           "': File too large; the guest sees a write "
+                           "error; free some space on the host");
     EXPECT_EQ(sector_at(image, 16), filled(0));
     EXPECT_TRUE(image.write(8192, filled(1)));
 }
@@ -288,9 +281,9 @@ TEST(InspectImage, KnowsEveryFloppyBySize)
         FloppyType drive;
     };
     const Case cases[] = {
-        {163'840, {40, 1, 8}, FloppyType::K360},    {184'320, {40, 1, 9}, FloppyType::K360},
-        {327'680, {40, 2, 8}, FloppyType::K360},    {368'640, {40, 2, 9}, FloppyType::K360},
-        {737'280, {80, 2, 9}, FloppyType::K720},    {1'228'800, {80, 2, 15}, FloppyType::M1_2},
+        {163'840, {40, 1, 8}, FloppyType::K360},     {184'320, {40, 1, 9}, FloppyType::K360},
+        {327'680, {40, 2, 8}, FloppyType::K360},     {368'640, {40, 2, 9}, FloppyType::K360},
+        {737'280, {80, 2, 9}, FloppyType::K720},     {1'228'800, {80, 2, 15}, FloppyType::M1_2},
         {1'474'560, {80, 2, 18}, FloppyType::M1_44}, {1'720'320, {80, 2, 21}, FloppyType::M1_44},
         {1'763'328, {82, 2, 21}, FloppyType::M1_44}, {2'949'120, {80, 2, 36}, FloppyType::M2_88},
     };
@@ -308,8 +301,7 @@ TEST(InspectImage, TheBootSectorKnowsBetterThanTheSize)
 {
     TemporaryFolder folder;
     // 720 sectors: 80 tracks on one side, not 40 on two.
-    const std::string single =
-        image_with(folder, "single.img", 368'640, boot_sector(720, 9, 1));
+    const std::string single = image_with(folder, "single.img", 368'640, boot_sector(720, 9, 1));
     EXPECT_EQ(inspect_image(single).geometry, (Geometry{80, 1, 9}));
     EXPECT_EQ(inspect_image(single).drive, FloppyType::K720);
 
@@ -317,8 +309,9 @@ TEST(InspectImage, TheBootSectorKnowsBetterThanTheSize)
     const ImageInfo info = inspect_image(cut);
     EXPECT_EQ(info.geometry, (Geometry{80, 2, 15}));
     EXPECT_EQ(info.size_bytes, 1'228'800u);
-    EXPECT_EQ(info.explanation, "1.2 MB floppy, 80 cylinders, 2 heads, 15 sectors (from its boot "
-                                "sector); the file has only 51200 bytes, the rest reads as zeros");
+    EXPECT_EQ(info.explanation,
+              "1.2 MB floppy, 80 cylinders, 2 heads, 15 sectors (from its boot "
+              "sector); the file has only 51200 bytes, the rest reads as zeros");
 }
 
 TEST(InspectImage, PrefersTheCdOfAHybridIso)
@@ -332,8 +325,9 @@ TEST(InspectImage, PrefersTheCdOfAHybridIso)
     const ImageInfo hybrid = inspect_image(iso_image(folder, "hybrid.iso", true, true));
     EXPECT_EQ(hybrid.kind, ImageKind::Cdrom);
     EXPECT_TRUE(hybrid.bootable);
-    EXPECT_EQ(hybrid.explanation, "CD-ROM with an ISO 9660 file system, bootable (El Torito), also "
-                                  "made to boot as a disk (hybrid)");
+    EXPECT_EQ(hybrid.explanation,
+              "CD-ROM with an ISO 9660 file system, bootable (El Torito), also "
+              "made to boot as a disk (hybrid)");
 }
 
 TEST(InspectImage, ACdIsPaddedAndReadOnly)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -76,6 +77,21 @@ std::string error_of(auto action)
     }
     return "";
 }
+
+/// Root may read and write everything, so give that up while this lives.
+class AsNobody {
+public:
+    AsNobody() : was_root_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
+    ~AsNobody()
+    {
+        if (was_root_) static_cast<void>(!::seteuid(0));
+    }
+    AsNobody(const AsNobody&) = delete;
+    AsNobody& operator=(const AsNobody&) = delete;
+
+private:
+    bool was_root_;
+};
 
 /// A disk that is full: no file can grow beyond `bytes` while this lives.
 class FileSizeLimit {

@@ -153,8 +153,9 @@ TEST(OpenMedium, TakesTheGeometryAskedForIfItFits)
     EXPECT_EQ(open_medium(drive, ImageKind::HardDisk).info.geometry, (Geometry{306, 4, 17}));
     drive.geometry = Geometry{307, 4, 17};
     EXPECT_EQ(error_of([&] { open_medium(drive, ImageKind::HardDisk); }),
-              "'" + drive.path + "' has 20808 sectors; the geometry that was asked for, 307 x 4 x "
-              "17, does not fit in");
+              "'" + drive.path +
+                  "' has 20808 sectors; the geometry that was asked for, 307 x 4 x "
+                  "17, does not fit in");
     drive.geometry = Geometry{0, 4, 17};
     EXPECT_NE(error_of([&] { open_medium(drive, ImageKind::HardDisk); }), "");
 }

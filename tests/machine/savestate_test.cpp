@@ -204,7 +204,8 @@ TEST(StateHash, DoesNotDependOnHowValuesMeetItsBuffer)
     bytes[1] = 5000 >> 8;
     for (std::size_t i = 0; i < values.size(); ++i) {
         values[i] = static_cast<u32>(i * 2654435761u);
-        for (std::size_t b = 0; b < 4; ++b) bytes[8 + 4 * i + b] = static_cast<u8>(values[i] >> 8 * b);
+        for (std::size_t b = 0; b < 4; ++b)
+            bytes[8 + 4 * i + b] = static_cast<u8>(values[i] >> 8 * b);
     }
     StateHasher hasher;
     walk_resizable(Path{"values"}, values, hasher);
@@ -265,8 +266,9 @@ TEST(SavestateFile, UnknownChunksMatterOnlyWhenRequired)
     const SavestateFile file = SavestateFile::read(path);
     file.require_known({"state", "ram"});  // "note" is optional
     EXPECT_EQ(error_of([&] { file.require_known({"state"}); }),
-              "cannot load '" + path + "': it needs 'ram', which this version does not know; a "
-              "newer version wrote it");
+              "cannot load '" + path +
+                  "': it needs 'ram', which this version does not know; a "
+                  "newer version wrote it");
 }
 
 TEST(SavestateFile, CompressesAndLeavesOutZeroPages)

@@ -1,0 +1,204 @@
+/// The main board of a PC/AT with PCI: every chip, and every wire between them. board.cpp is the
+/// schematic; this is the parts list, and the only place that knows ports, addresses and IRQ numbers.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "cpu/cpu.h"
+#include "devices/ata/ata_channel.h"
+#include "devices/ata/ata_disk.h"
+#include "devices/ata/atapi_cdrom.h"
+#include "devices/debug_console.h"
+#include "devices/debug_exit.h"
+#include "devices/dma_8237.h"
+#include "devices/dma_page_registers.h"
+#include "devices/fdc_82077.h"
+#include "devices/keyboard_8042.h"
+#include "devices/parallel_port.h"
+#include "devices/pci/i440fx.h"
+#include "devices/pci/pci_bus.h"
+#include "devices/pci/piix3.h"
+#include "devices/pic_8259.h"
+#include "devices/piix_ide.h"
+#include "devices/pit_8254.h"
+#include "devices/port_92.h"
+#include "devices/port_b.h"
+#include "devices/post_port.h"
+#include "devices/ps2_keyboard.h"
+#include "devices/ps2_mouse.h"
+#include "devices/rtc_mc146818.h"
+#include "devices/speaker.h"
+#include "devices/uart_16550.h"
+#include "devices/vga/vga.h"
+#include "machine/config.h"
+#include "machine/firmware.h"
+#include "machine/io_bus.h"
+#include "machine/memory_map.h"
+#include "machine/overlay.h"
+
+namespace reprise {
+
+class Board : public Bus {
+public:
+    /// Throws HostError: firmware or an image cannot be used.
+    Board(const MachineConfig& config, MessageSink on_message);
+    ~Board() override;
+
+    // ---- What the CPU is connected to ----------------------------------------------------------
+    PageAccess page(u64 address) override { return memory.page(address); }
+    u64 read_memory(u64 address, int size) override;
+    void write_memory(u64 address, int size, u64 value) override;
+    u32 read_port(u16 port, int size) override;
+    void write_port(u16 port, int size, u32 value) override;
+    u8 acknowledge_interrupt() override;
+    u64 a20_mask() const override { return a20_ ? ~u64{0} : ~(u64{1} << 20); }
+    void shutdown() override { request_reset(); }
+
+    /// The RESET line goes to everybody as soon as the present instruction has ended.
+    void request_reset();
+    bool reset_requested() const { return reset_requested_; }
+    void reset();
+
+    /// Guest time at the CPU's clock, and the first clock tick at or after a time.
+    Time time_of(u64 clock) const { return cpu_clock.time_of(clock); }
+    u64 clock_at(Time time) const;
+
+    /// Puts a medium into the floppy drive or CD-ROM drive `drive` ("fda", "hdc", ...); an empty
+    /// path takes it out. Throws HostError and changes nothing if that cannot be done.
+    void change_medium(const std::string& drive, const std::string& path);
+    /// Throws HostError naming the medium that could not be made durable.
+    void flush_media();
+    /// What a drive holds; nullptr: nothing.
+    struct DriveMedium {
+        DriveConfig config;
+        Medium medium;
+    };
+    const DriveMedium& floppy_medium(int index) const { return floppy_media_[static_cast<std::size_t>(index)]; }
+    DriveMedium& ata_medium(int index) { return ata_media_[static_cast<std::size_t>(index)]; }
+    DriveMedium& floppy_medium(int index) { return floppy_media_[static_cast<std::size_t>(index)]; }
+
+    /// After everything was loaded by `visit` and RAM was filled: what follows from it follows.
+    void state_loaded();
+
+    /// Everything but RAM, whose pages are saved apart.
+    void visit(auto& v)
+    {
+        v("a20", a20_);
+        v("nmi_enabled", nmi_enabled_);
+        v("scheduler", scheduler);
+        v("cpu", cpu.state);
+        v("pic_master", pic[0].state);
+        v("pic_slave", pic[1].state);
+        v("pit", pit.state);
+        v("dma_low", dma[0].state);
+        v("dma_high", dma[1].state);
+        v("dma_pages", dma_pages.state);
+        v("rtc", rtc.state);
+        v("keyboard_controller", keyboard_controller.state);
+        v("keyboard", keyboard.state);
+        v("mouse", mouse.state);
+        v("com1", uart[0].state);
+        v("com2", uart[1].state);
+        v("lpt1", parallel.state);
+        v("port_b", port_b.state);
+        v("port_92", port_92.state);
+        v("speaker", speaker.state);
+        v("post", post.state);
+        v("fdc", fdc);
+        v("ata_primary", ata[0].state);
+        v("ata_secondary", ata[1].state);
+        for (std::size_t i = 0; i < disks.size(); ++i) {
+            if (disks[i]) v("disk", *disks[i]);
+            if (cdroms[i]) v("cdrom", *cdroms[i]);
+        }
+        v("ide", ide);
+        v("pci", pci.state);
+        v("host_bridge", host_bridge);
+        v("isa_bridge", isa_bridge);
+        v("elcr", elcr.state);
+        v("reset_control", reset_control.state);
+        v("vga_pci", vga_pci.state);
+        v("vga", vga);
+    }
+
+private:
+    // Made before the drives that they are put into.
+    FirmwareImage bios_, vgabios_;
+    std::array<DriveMedium, 2> floppy_media_;
+    std::array<DriveMedium, 4> ata_media_;
+
+public:
+    MachineConfig config;
+    MessageSink on_message;
+    std::function<void(std::string_view)> on_guest_message;
+    std::optional<u32> exit_value;  // what the guest wrote to a debug-exit port
+
+    Clock cpu_clock;
+    Scheduler scheduler;
+    MemoryMap memory;
+    IoBus io;
+    Cpu cpu;
+
+    std::array<Pic8259, 2> pic{Pic8259{true}, Pic8259{false}};
+    Pit8254 pit{scheduler};
+    std::array<Dma8237, 2> dma{Dma8237{Dma8237::Width::Byte}, Dma8237{Dma8237::Width::Word}};
+    DmaPageRegisters dma_pages;
+    RtcMc146818 rtc{scheduler};
+    Keyboard8042 keyboard_controller{scheduler};
+    Ps2Keyboard keyboard{scheduler};
+    Ps2Mouse mouse{scheduler};
+    std::array<Uart16550, 2> uart{Uart16550{scheduler, "com1"}, Uart16550{scheduler, "com2"}};
+    ParallelPort parallel{scheduler};
+    PortB port_b;
+    Port92 port_92;
+    PcSpeaker speaker{scheduler};
+    PostPort post;
+    DebugConsole debug_console;
+    DebugExit debug_exit;
+    Fdc82077 fdc;
+    std::array<AtaChannel, 2> ata;
+    std::array<std::unique_ptr<AtaDisk>, 4> disks;
+    std::array<std::unique_ptr<AtapiCdrom>, 4> cdroms;
+    PciBus pci;
+    I440Fx host_bridge;
+    Piix3 isa_bridge;
+    Elcr elcr;
+    ResetControl reset_control;
+    PiixIde ide{ata[0], ata[1]};
+    PciDevice vga_pci;
+    Vga vga{scheduler};
+
+private:
+    void connect_interrupts();
+    void connect_dma();
+    void connect_keyboard();
+    void connect_timers();
+    void connect_serial_and_parallel();
+    void connect_disks();
+    void connect_pci();
+    void connect_vga();
+    void connect_firmware();
+    void map_vga_window();
+    MemoryMap::Region map_vga_registers(u64 base, u64 size);
+    void fill_cmos();
+    std::string boot_order() const;
+    bool uart_interrupt(std::size_t index) const;
+    void set_a20();
+    void log(std::string_view message);
+    u32 dma_address(int controller, int channel, u16 address) const;
+
+    bool a20_ = true;
+    bool nmi_enabled_ = true;  // bit 7 of port 70h
+    bool reset_requested_ = false;
+    std::vector<u8> vga_rom_;  // filled up to its BAR's size
+    std::set<std::string, std::less<>> logged_;
+    MemoryMap::Region vga_window_ = -1, vga_linear_ = -1, vga_registers_ = -1, vga_rom_region_ = -1;
+    IoBus::Range bus_master_ports_ = 0;
+};
+
+}  // namespace reprise

@@ -1,0 +1,198 @@
+#include "machine/machine.h"
+
+#include <type_traits>
+
+#include "machine/base/error.h"
+#include "machine/board.h"
+#include "machine/savestate.h"
+#include "machine/savestate_file.h"
+
+namespace reprise {
+
+namespace {
+
+constexpr const char* kConfigChunk = "config";
+constexpr const char* kMediaChunk = "media";
+constexpr const char* kStateChunk = "state";
+constexpr const char* kRamChunk = "ram";
+
+template <class... F>
+struct Overloaded : F... {
+    using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+/// The media of a machine: what they were, or the changes that only memory holds.
+struct MediaState {
+    Board& board;
+
+    void visit(auto& v)
+    {
+        for (int i = 0; i < 2; ++i) visit_drive(v, "floppy", board.floppy_medium(i));
+        for (int i = 0; i < 4; ++i) visit_drive(v, "ata", board.ata_medium(i));
+    }
+
+private:
+    static void visit_drive(auto& v, const char* name, Board::DriveMedium& drive)
+    {
+        if (!drive.medium.device) return;
+        if (drive.medium.overlay) return v(name, *drive.medium.overlay);
+        MediaIdentity now = identify_medium(drive.config.path, *drive.medium.device);
+        const MediaIdentity expected = now;
+        v(name, now);
+        if (now.size != expected.size || now.hash != expected.hash)
+            throw HostError("'" + drive.config.path +
+                            "' has changed since the machine was saved, and the guest would find another "
+                            "disk than it left; put the image back as it was");
+    }
+};
+
+}  // namespace
+
+Machine::Machine(const MachineConfig& config)
+    : board_(std::make_unique<Board>(config, [this](std::string_view m) { if (on_message) on_message(m); }))
+{
+    connect_outputs();
+}
+
+Machine::~Machine() = default;
+
+void Machine::connect_outputs()
+{
+    board_->on_guest_message = [this](std::string_view m) { if (on_guest_message) on_guest_message(m); };
+    board_->speaker.on_level = [this](Time when, bool level) { if (on_speaker) on_speaker(when, level); };
+    board_->debug_console.on_byte = [this](u8 byte) { if (on_debug_output) on_debug_output(byte); };
+    board_->post.on_code = [this](u8 code) { if (on_post_code) on_post_code(code); };
+    for (int i = 0; i < 2; ++i)
+        board_->uart[static_cast<std::size_t>(i)].on_transmit = [this, i](u8 byte) {
+            if (on_serial_output) on_serial_output(i, byte);
+        };
+    board_->parallel.on_byte = [this](u8 byte) { if (on_parallel_output) on_parallel_output(byte); };
+}
+
+const MachineConfig& Machine::config() const { return board_->config; }
+Time Machine::now() const { return board_->time_of(board_->cpu.state.clock); }
+u64 Machine::instructions() const { return board_->cpu.state.clock - board_->cpu.state.idle; }
+int Machine::exit_code() const
+{
+    return static_cast<int>((board_->exit_value.value_or(0) << 1 | 1) & 0xFF);
+}
+
+Stop Machine::run_until(Time time) { return run_to(board_->clock_at(time), ~u64{0}); }
+Stop Machine::run_to_instruction(u64 count) { return run_to(~u64{0}, count); }
+
+/// Runs to clock tick `clock`, or until `count` instructions have retired, whichever is first. The CPU
+/// runs from event to event; while it is halted, time jumps.
+Stop Machine::run_to(u64 clock, u64 count)
+{
+    Board& b = *board_;
+    CpuState& cpu = b.cpu.state;
+    for (;;) {
+        if (b.exit_value) return Stop::Exit;
+        if (b.reset_requested()) b.reset();
+        const u64 retired = cpu.clock - cpu.idle;
+        if (cpu.clock >= clock || retired >= count) return Stop::Reached;
+
+        const Time deadline = b.scheduler.next_deadline();
+        const u64 due = deadline == kNever ? ~u64{0} : b.clock_at(deadline);
+        if (due > cpu.clock) {
+            const u64 left = count - retired;
+            const u64 last_tick = left > ~u64{0} - cpu.clock ? ~u64{0} : cpu.clock + left;
+            b.cpu.run(std::min({clock, due, last_tick}));
+            if (b.cpu.halted() && !b.reset_requested() && !b.exit_value) {
+                const bool can_wake = (cpu.rflags & IF) && due != ~u64{0};
+                if (!can_wake && !cpu.nmi_pending) return Stop::Halted;
+                const u64 until = std::min(clock, due);
+                if (until > cpu.clock && !(cpu.intr && (cpu.rflags & IF))) b.cpu.idle(until - cpu.clock);
+            }
+        }
+        b.scheduler.advance_to(b.time_of(cpu.clock));
+    }
+}
+
+void Machine::inject(const Input& input)
+{
+    Board& b = *board_;
+    b.scheduler.set_now(now());
+    std::visit(Overloaded{
+                   [&](const KeyInput& key) { b.keyboard.set_key(key.usage, key.pressed); },
+                   [&](const MouseInput& mouse) {
+                       if (mouse.dx || mouse.dy || mouse.dz) b.mouse.move(mouse.dx, mouse.dy, mouse.dz);
+                       b.mouse.set_buttons(mouse.buttons);
+                   },
+                   [&](const MediaInput& media) { b.change_medium(media.drive, media.path); },
+                   [&](const SerialInput& serial) {
+                       for (const u8 byte : serial.bytes) b.uart[static_cast<std::size_t>(serial.port & 1)].receive(byte);
+                   },
+                   [&](const ResetInput&) { b.request_reset(); },
+               },
+               input);
+}
+
+std::size_t Machine::serial_space(int port) const
+{
+    return board_->uart[static_cast<std::size_t>(port & 1)].receive_space();
+}
+
+void Machine::render(Frame& frame) const { board_->vga.render(frame); }
+TextScreen Machine::text_screen() const { return board_->vga.text_screen(); }
+
+bool Machine::keyboard_led(int index) const
+{
+    return board_->keyboard.led(static_cast<u8>(1 << (index & 3)));
+}
+bool Machine::mouse_enabled() const { return board_->mouse.enabled(); }
+
+void Machine::flush_media() { board_->flush_media(); }
+
+// ---- State -------------------------------------------------------------------------------------
+
+u64 Machine::state_hash()
+{
+    StateHasher hasher;
+    walk(Path{"machine"}, *board_, hasher);
+    hasher.bytes(Path{"ram"}, board_->memory.ram.bytes());
+    return hasher.hash();
+}
+
+void Machine::save(const std::string& path)
+{
+    board_->flush_media();
+    SavestateFile file;
+    const std::string toml = save_machine_toml(board_->config);
+    file.add_chunk(kConfigChunk, {toml.begin(), toml.end()});
+    StateWriter media_writer;
+    MediaState media{*board_};
+    media_writer.save("media", media);
+    file.add_chunk(kMediaChunk, std::move(media_writer.saved));
+    StateWriter writer;
+    writer.save("machine", *board_);
+    file.add_chunk(kStateChunk, std::move(writer.saved));
+    file.add_chunk(kRamChunk, pack_pages(board_->memory.ram.bytes()));
+    file.identity.state = state_hash();
+    file.write(path);
+}
+
+std::unique_ptr<Machine> Machine::load(const std::string& path)
+{
+    const SavestateFile file = SavestateFile::read(path);
+    file.require_known({kConfigChunk, kMediaChunk, kStateChunk, kRamChunk});
+    const std::vector<u8>& toml = file.chunk(kConfigChunk);
+    auto machine = std::make_unique<Machine>(
+        parse_machine_toml({reinterpret_cast<const char*>(toml.data()), toml.size()}, path));
+    Board& b = *machine->board_;
+
+    StateReader media_reader(file.chunk(kMediaChunk));
+    MediaState media{b};
+    media_reader.load("media", media);
+    media_reader.finish();
+    StateReader reader(file.chunk(kStateChunk));
+    reader.load("machine", b);
+    reader.finish();
+    unpack_pages(file.chunk(kRamChunk), b.memory.ram.bytes());
+    b.state_loaded();
+    return machine;
+}
+
+}  // namespace reprise
