@@ -407,6 +407,7 @@ void Board::connect_vga()
     vga_pci.declare_bar(kVgaFramebufferBar, PciDevice::BarKind::Prefetchable, static_cast<u32>(vga.vram().size()));
     vga_pci.declare_bar(kVgaRegistersBar, PciDevice::BarKind::Memory, 0x1000);
     vga_pci.declare_bar(PciDevice::kRomBar, PciDevice::BarKind::Rom, 0x10000);
+    vga_pci.declare(0x04, 0, 0x07);  // Command: the VGA ports are I/O space without a BAR
     vga_pci.on_bar_changed = [this](int bar, const PciDevice::Mapping& mapping) {
         MemoryMap::Region& region = bar == kVgaFramebufferBar ? vga_linear_
                                     : bar == kVgaRegistersBar ? vga_registers_
