@@ -45,9 +45,12 @@ Block* BlockCache::add(const Block& block, const std::vector<Insn>& insns)
 
 void BlockCache::cover(Block& block, u64 first, u64 size)
 {
-    CodePage& page = pages_[page_of(first)];
-    page.blocks.push_back(&block);
-    for (u64 i = 0; i < size; ++i) page.decoded.set((first + i) % kPageSize);
+    auto& table = pages_[first >> 22 & 1023];
+    if (!table) table = std::make_unique<PageTable>();
+    auto& code = (*table)[first >> 12 & 1023];
+    if (!code) code = std::make_unique<CodePage>();
+    code->blocks.push_back(&block);
+    for (u64 i = 0; i < size; ++i) code->decoded.set((first + i) % kPageSize);
 }
 
 bool BlockCache::invalidate(u64 physical, u64 size)
@@ -57,12 +60,8 @@ bool BlockCache::invalidate(u64 physical, u64 size)
         const u64 first = physical + done;
         const u64 here = std::min(size - done, kPageSize - first % kPageSize);
         done += here;
-        const auto found = pages_.find(page_of(first));
-        if (found == pages_.end()) continue;
-        CodePage& page = found->second;
-        bool hit = false;
-        for (u64 i = 0; i < here && !hit; ++i) hit = page.decoded[(first + i) % kPageSize];
-        if (!hit) continue;
+        if (!is_code(first, here)) continue;
+        CodePage& code = *page(first);
 
         const auto overlaps = [&](const Block* b) {
             const u64 in_first = std::min<u64>(b->length, kPageSize - b->physical % kPageSize);
@@ -72,9 +71,9 @@ bool BlockCache::invalidate(u64 physical, u64 size)
             return b->crosses_page && b->second_page == page_of(first) &&
                    first < b->second_page + (b->length - in_first);
         };
-        const std::vector<Block*> old = std::move(page.blocks);
-        page.blocks.clear();
-        page.decoded.reset();
+        const std::vector<Block*> old = std::move(code.blocks);
+        code.blocks.clear();
+        code.decoded.reset();
         std::vector<Block*> gone;
         for (Block* b : old) {
             if (!b->valid) continue;
@@ -87,7 +86,7 @@ bool BlockCache::invalidate(u64 physical, u64 size)
             else cover(*b, b->second_page, b->length - in_first);
         }
         for (Block* b : gone) retire(*b);
-        if (page.blocks.empty()) pages_.erase(found);
+        if (code.blocks.empty()) (*pages_[first >> 22 & 1023])[first >> 12 & 1023].reset();
         any = any || !gone.empty();
     }
     return any;
@@ -108,7 +107,7 @@ void BlockCache::retire(Block& block)
 void BlockCache::clear()
 {
     std::ranges::fill(buckets_, nullptr);
-    pages_.clear();
+    for (auto& table : pages_) table.reset();
     blocks_.clear();
     chunks_.clear();
     chunk_used_ = 0;

@@ -1,10 +1,10 @@
 /// Decoded basic blocks, found by where their code is.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <deque>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "cpu/insn.h"
@@ -53,7 +53,16 @@ public:
     Block* add(const Block& block, const std::vector<Insn>& insns);
 
     /// Has code been decoded from this page?
-    bool is_code_page(u64 physical_page) const { return pages_.contains(physical_page); }
+    bool is_code_page(u64 physical_page) const { return page(physical_page) != nullptr; }
+    /// From any of these bytes, which do not cross a page?
+    bool is_code(u64 physical, u64 size) const
+    {
+        const CodePage* p = page(physical);
+        if (!p) return false;
+        for (u64 i = 0; i < size; ++i)
+            if (p->decoded[(physical + i) % kPageSize]) return true;
+        return false;
+    }
 
     /// Bytes were written: makes blocks decoded from them invalid. True if any were.
     bool invalidate(u64 physical, u64 size);
@@ -75,12 +84,20 @@ private:
         std::vector<Block*> blocks;
     };
 
+    /// Pages of the first 4 GB in a two-level table; code above is not kept.
+    using PageTable = std::array<std::unique_ptr<CodePage>, 1024>;
+    CodePage* page(u64 physical) const
+    {
+        const auto& table = pages_[physical >> 22 & 1023];
+        return table && physical >> 32 == 0 ? (*table)[physical >> 12 & 1023].get() : nullptr;
+    }
+
     static std::size_t bucket(u64 physical, u64 ip);
     void cover(Block& block, u64 first, u64 size);
     void retire(Block& block);
 
     std::vector<Block*> buckets_;
-    std::unordered_map<u64, CodePage> pages_;
+    std::array<std::unique_ptr<PageTable>, 1024> pages_;
     std::deque<Block> blocks_;
     std::vector<std::unique_ptr<Insn[]>> chunks_;
     std::size_t chunk_used_ = 0;

@@ -41,7 +41,7 @@ void Cpu::reset()
     fresh.dr[7] = 0x400;
     fresh.idtr = {0, 0x3FF};
     fresh.ldtr.access = 0x82;
-    fresh.tr.access = 0x8B;
+    fresh.tr.access = at_least(Level::I80386) ? 0x8B : 0x83;
 
     // The first instruction is fetched from 16 bytes below the top of the address space, except
     // that the 8086 starts at FFFF:0000.
@@ -449,8 +449,7 @@ Block* Cpu::decode_block(u64 physical)
         }
         fault_pending_ = false;  // bytes behind the instruction do not matter
         if (result == DecodeResult::TooLong) {
-            if (at_least(Level::I80386)) raise(kGeneralProtection, 0);
-            else raise(kInvalidOpcode);
+            raise(kGeneralProtection, 0);
             return nullptr;
         }
         if (result == DecodeResult::Undefined) {
@@ -459,7 +458,7 @@ Block* Cpu::decode_block(u64 physical)
         }
         building_.push_back(insn);
         fresh.length = insn.length;
-        keep = page != nullptr && at_least(Level::I80286);
+        keep = page != nullptr && at_least(Level::I80286) && physical >> 32 == 0;
         fresh.crosses_page = in_page + fresh.length > kPageSize;
         if (!fresh.crosses_page) fresh.second_page = 0;
     }

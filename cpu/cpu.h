@@ -29,6 +29,11 @@ static_assert(std::endian::native == std::endian::little,
 
 enum class Access : u8 { Read, Write, Fetch };
 
+/// How hard an access to memory tries. Handlers try Fast first: it fails, without a trace, unless the
+/// TLB has the answer. Then they execute again with Full, which always has one: a value or a fault.
+/// That keeps every call, and so every saved register, out of the fast handlers.
+enum class Attempt : u8 { Full, Fast };
+
 class Cpu {
 public:
     Cpu(Bus& bus, const CpuModel& model);
@@ -122,8 +127,8 @@ public:
                insn.address_mask();
     }
 
-    template <class T>
-    Fallible<T> read(const Insn& insn, u8 seg, u64 offset)
+    template <class T, Attempt attempt = Attempt::Full>
+    [[gnu::always_inline]] Fallible<T> read(const Insn& insn, u8 seg, u64 offset)
     {
         const FastSegment& s = fast_[seg];
         const u64 linear = s.base + offset;
@@ -134,25 +139,29 @@ public:
             std::memcpy(&value, reinterpret_cast<const u8*>(linear + e.addend), sizeof value);
             return value;
         }
-        const Fallible<u64> slow = read_slow(insn, seg, offset, sizeof(T));
-        if (!slow.ok) return {};
-        return static_cast<T>(slow.value);
+        if constexpr (attempt == Attempt::Fast) {
+            return {};
+        } else {
+            const Fallible<u64> slow = read_slow(insn, seg, offset, sizeof(T));
+            if (!slow.ok) return {};
+            return static_cast<T>(slow.value);
+        }
     }
 
-    template <class T>
-    [[nodiscard]] bool write(const Insn& insn, u8 seg, u64 offset, T value)
+    template <class T, Attempt attempt = Attempt::Full>
+    [[nodiscard, gnu::always_inline]] bool write(const Insn& insn, u8 seg, u64 offset, T value)
     {
         if (u8* host = writable_host<T>(seg, offset)) [[likely]] {
             std::memcpy(host, &value, sizeof value);
             return true;
         }
-        return write_slow(insn, seg, offset, sizeof(T), value);
+        return attempt == Attempt::Fast ? false : write_slow(insn, seg, offset, sizeof(T), value);
     }
 
     /// Reads, applies `f`, writes back; all rights are checked before `f` is called, so that `f`
     /// may commit flags.
-    template <class T, class F>
-    [[nodiscard]] bool modify(const Insn& insn, u8 seg, u64 offset, F f)
+    template <class T, Attempt attempt = Attempt::Full, class F>
+    [[nodiscard, gnu::always_inline]] bool modify(const Insn& insn, u8 seg, u64 offset, F f)
     {
         if (u8* host = writable_host<T>(seg, offset)) [[likely]] {
             T value;
@@ -161,26 +170,30 @@ public:
             std::memcpy(host, &value, sizeof value);
             return true;
         }
-        const Fallible<u64> old = read_for_modify_slow(insn, seg, offset, sizeof(T));
-        if (!old.ok) return false;
-        write_back_slow(sizeof(T), f(static_cast<T>(old.value)));
-        return true;
+        if constexpr (attempt == Attempt::Fast) {
+            return false;
+        } else {
+            const Fallible<u64> old = read_for_modify_slow(insn, seg, offset, sizeof(T));
+            if (!old.ok) return false;
+            write_back_slow(f(static_cast<T>(old.value)));
+            return true;
+        }
     }
 
-    template <class T>
-    [[nodiscard]] bool push(const Insn& insn, T value)
+    template <class T, Attempt attempt = Attempt::Full>
+    [[nodiscard, gnu::always_inline]] bool push(const Insn& insn, T value)
     {
         const u64 sp = (state.gpr[RSP] - sizeof(T)) & stack_mask_;
-        if (!write<T>(insn, SS, sp, value)) return false;
+        if (!write<T, attempt>(insn, SS, sp, value)) return false;
         set_sp(sp);
         return true;
     }
 
     /// The value on top of the stack, `depth` bytes below it; SP is not changed.
-    template <class T>
-    Fallible<T> peek(const Insn& insn, u64 depth = 0)
+    template <class T, Attempt attempt = Attempt::Full>
+    [[gnu::always_inline]] Fallible<T> peek(const Insn& insn, u64 depth = 0)
     {
-        return read<T>(insn, SS, (state.gpr[RSP] + depth) & stack_mask_);
+        return read<T, attempt>(insn, SS, (state.gpr[RSP] + depth) & stack_mask_);
     }
 
     u64 sp() const { return state.gpr[RSP] & stack_mask_; }
@@ -308,6 +321,16 @@ public:
     [[nodiscard]] bool load_segment(u8 seg, u16 selector);
     /// Real and virtual-8086 mode: base = selector * 16.
     void load_segment_real(u8 seg, u16 selector);
+    /// The same for a data segment that has been loaded before, without looking at anything else.
+    /// False: it takes the long way.
+    bool load_data_segment_real(u8 seg, u16 selector)
+    {
+        Segment& s = state.seg[seg];
+        if (!real_or_v86() || !s.present()) return false;
+        s.selector = selector;
+        s.base = fast_[seg].base = u64{selector} << 4;
+        return true;
+    }
     /// Puts `segment` into a segment register; everything cached from it follows.
     void set_segment(u8 seg, const Segment& segment);
     void set_cpl(u8 cpl);
@@ -349,7 +372,7 @@ private:
     };
 
     template <class T>
-    u8* writable_host(u8 seg, u64 offset)
+    [[gnu::always_inline]] u8* writable_host(u8 seg, u64 offset)
     {
         const FastSegment& s = fast_[seg];
         const u64 linear = s.base + offset;
@@ -384,7 +407,7 @@ private:
     Fallible<u64> read_slow(const Insn& insn, u8 seg, u64 offset, int size);
     bool write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value);
     Fallible<u64> read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size);
-    void write_back_slow(int size, u64 value);
+    void write_back_slow(u64 value);
     bool check_segment(u8 seg, u64 offset, int size, bool write);
     bool check_alignment(u64 linear, int size);
     void check_data_breakpoints(u64 linear, int size, bool write);

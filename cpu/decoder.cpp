@@ -124,16 +124,15 @@ private:
     {
         if (long_mode()) {
             operand_bytes_ = rex_ & 8 ? 8 : operand_prefix_ ? 2 : row.rules & kDefault64 ? 8 : 4;
-            if (row.rules & kForce64) operand_bytes_ = 8;
+            if (row.rules & kMax32) operand_bytes_ = std::min(operand_bytes_, 4);
+            if (row.rules & (kForce64 | kFullWidth)) operand_bytes_ = 8;
             address_bytes_ = address_prefix_ ? 4 : 8;
         } else {
             const bool wide = mode_.code_size == CodeSize::Bits32;
             operand_bytes_ = wide != operand_prefix_ ? 4 : 2;
-            if (row.rules & kForce64) operand_bytes_ = 4;
+            if (row.rules & kFullWidth) operand_bytes_ = 4;
             address_bytes_ = wide != address_prefix_ ? 4 : 2;
         }
-        if (row.rules & kIgnoreOpSize)
-            operand_bytes_ = long_mode() ? 8 : mode_.code_size == CodeSize::Bits32 ? 4 : 2;
         insn_.size = static_cast<u8>(operand_bytes_);
         insn_.address_shift = static_cast<u8>(64 - 8 * address_bytes_);
         if (segment_ != kNoSegment) insn_.seg = segment_;
@@ -161,6 +160,8 @@ private:
             u8 third = 0;  // an immediate, or CL, which the instruction knows of
             operand(row.operands[i], byte, i == 0 ? insn_.dst : i == 1 ? insn_.src : third);
         }
+        // MOVZX and MOVSX are as wide as their destination.
+        if (row.operands[0] == Form::Gv) insn_.size = static_cast<u8>(operand_bytes_);
     }
 
     void operand(Form form, u8 byte, u8& reg)

@@ -48,9 +48,9 @@ struct [[nodiscard]] Fallible {
 }  // namespace reprise
 
 /// Evaluates to the value of a Fallible, or returns false from the instruction. Our one macro.
-#define TRY(expression)                           \
+#define TRY(...)                                  \
     __extension__({                               \
-        const auto result_ = (expression);        \
+        const auto result_ = (__VA_ARGS__);       \
         if (!result_.ok) [[unlikely]] return {};  \
         result_.value;                            \
     })

@@ -16,11 +16,46 @@ enum Pte : u32 {
     kPageSize4M = 1 << 7,
 };
 
+template <class T>
+u64 load_as(const u8* host)
+{
+    T value;
+    std::memcpy(&value, host, sizeof value);
+    return value;
+}
+
+template <class T>
+void store_as(u8* host, u64 value)
+{
+    const T narrow = static_cast<T>(value);
+    std::memcpy(host, &narrow, sizeof narrow);
+}
+
+/// 1 to 8 bytes; pieces of accesses that cross pages have odd sizes.
 u64 load(const u8* host, int size)
 {
-    u64 value = 0;
-    std::memcpy(&value, host, static_cast<std::size_t>(size));
-    return value;
+    switch (size) {
+    case 1: return *host;
+    case 2: return load_as<u16>(host);
+    case 4: return load_as<u32>(host);
+    case 8: return load_as<u64>(host);
+    default: {
+        u64 value = 0;
+        std::memcpy(&value, host, static_cast<std::size_t>(size));
+        return value;
+    }
+    }
+}
+
+void store(u8* host, int size, u64 value)
+{
+    switch (size) {
+    case 1: *host = static_cast<u8>(value); break;
+    case 2: store_as<u16>(host, value); break;
+    case 4: store_as<u32>(host, value); break;
+    case 8: store_as<u64>(host, value); break;
+    default: std::memcpy(host, &value, static_cast<std::size_t>(size));
+    }
 }
 
 }  // namespace
@@ -63,7 +98,10 @@ bool Cpu::check_segment(u8 seg, u64 offset, int size, bool write)
             // A segment of 4 GB has no limit to exceed: accesses wrap around its end.
             allowed = last <= s.limit || s.limit == 0xFFFFFFFF;
     }
-    return allowed || raise(seg == SS ? kStackFault : kGeneralProtection, 0);
+    if (allowed) return true;
+    // The 286 has no stack fault in real mode (80286 hardware tests; iAPX 286 PRM, table 5-1).
+    const bool stack_fault = seg == SS && (at_least(Level::I80386) || protected_mode());
+    return raise(stack_fault ? kStackFault : kGeneralProtection, 0);
 }
 
 bool Cpu::check_alignment(u64 linear, int size)
@@ -178,7 +216,7 @@ void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
         cut_block();
         return;
     }
-    std::memcpy(e.write_host + offset, &value, static_cast<std::size_t>(size));
+    store(e.write_host + offset, size, value);
     code_written(e.physical + offset, size);
 }
 
@@ -186,8 +224,8 @@ void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
 /// writes be fast again once no code is left on it.
 void Cpu::code_written(u64 physical, int size)
 {
-    const u64 page = page_of(physical);
-    if (blocks_.is_code_page(page)) blocks_.invalidate(physical, static_cast<u64>(size));
+    const u64 length = static_cast<u64>(size);
+    if (blocks_.is_code(physical, length)) blocks_.invalidate(physical, length);
 }
 
 u64 Cpu::read_physical(u64 address, int size)
@@ -203,7 +241,7 @@ void Cpu::write_physical(u64 address, int size, u64 value)
     address &= bus_.a20_mask();
     const PageAccess host = bus_.page(page_of(address));
     if (!host.write) return bus_.write_memory(address, size, value);
-    std::memcpy(host.write + address % kPageSize, &value, static_cast<std::size_t>(size));
+    store(host.write + address % kPageSize, size, value);
     code_written(address, size);
 }
 
@@ -287,6 +325,19 @@ Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
 bool Cpu::write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value)
 {
     current_ = &insn;
+    // Data that shares a page with code: the only reason for the slow path that is frequent.
+    const FastSegment& fast = fast_[seg];
+    const u64 at = fast.base + offset;
+    const TlbEntry& known = tlb_->entry(at);
+    const u64 length = static_cast<u64>(size);
+    if (offset + length <= fast.write_end && page_of(at + length - 1) == known.page_tag &&
+        known.writable && known.write_host && !data_breakpoints_ && !check_alignment_) {
+        const u64 in_page = at % kPageSize;
+        if (!blocks_.is_code(known.physical + in_page, length)) {
+            store(known.write_host + in_page, size, value);
+            return true;
+        }
+    }
     if (!at_least(Level::I80286) && offset + static_cast<u64>(size) > 0x10000) {
         for (int i = 0; i < size; ++i)
             if (!write_slow(insn, seg, (offset + static_cast<u64>(i)) & 0xFFFF, 1,
@@ -327,7 +378,7 @@ Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, in
     return value;
 }
 
-void Cpu::write_back_slow(int, u64 value)
+void Cpu::write_back_slow(u64 value)
 {
     // Cannot fault: both pages were translated for writing.
     const int first = write_back_.size[0];

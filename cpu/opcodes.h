@@ -37,10 +37,11 @@ enum RowFlag : u16 {
     kInvalid64 = 2,      // #UD in 64-bit mode
     kOnly64 = 4,         // #UD elsewhere
     kLockable = 8,       // LOCK is allowed with a memory destination
-    kIgnoreOpSize = 16,  // 66 and REX.W do not matter: operand size is that of the mode
+    kFullWidth = 16,     // 66 and REX.W do not matter: 64 in 64-bit mode, else 32: MOV CR
     kStringOp = 32,      // REP applies
     kProtected = 64,     // #UD in real and virtual-8086 mode
-    kForce64 = 128,      // operand size is always 64 in 64-bit mode
+    kForce64 = 128,      // operand size is always 64 in 64-bit mode: near branches, LGDT
+    kMax32 = 256,        // REX.W does not matter: IN, OUT
 };
 
 /// Handlers by operand size (16, 32, 64: index 0, 2, 4) and E operand (+0 register, +1 memory).

@@ -67,7 +67,7 @@ void Fdc82077::insert(int drive, BlockDevice* medium, Geometry geometry)
 
 void Fdc82077::eject(int drive) { drives_[drive & 3].eject(); }
 
-// ---- Registers (section 2.1) -------------------------------------------------------------------
+// ---- Registers ---------------------------------------------------------------------------------
 
 u8 Fdc82077::read(u16 offset)
 {
@@ -137,8 +137,8 @@ void Fdc82077::write_dsr(u8 value)
     reset_end_.in(kResetTime);
 }
 
-/// What a reset through DOR or DSR changes: "LOCK = 1: EFIFO, FIFOTHR and PRETRK are not affected
-/// by a software reset." The SPECIFY parameters and the PCNs keep their values.
+/// What a reset through DOR or DSR changes. LOCK protects EFIFO, FIFOTHR and PRETRK from it; the
+/// SPECIFY parameters and the PCNs keep their values anyway.
 void Fdc82077::begin_reset()
 {
     execution_.at(kNever);
@@ -175,7 +175,7 @@ void Fdc82077::reset()
     for (FloppyDrive& drive : drives_) drive.state.motor = false;
 }
 
-// ---- Command and result phase (section 4) -------------------------------------------------------
+// ---- Command and result phase -------------------------------------------------------------------
 
 void Fdc82077::write_fifo(u8 value)
 {
@@ -186,7 +186,7 @@ void Fdc82077::write_fifo(u8 value)
     }
     if (state.phase == Phase::Result) return;
 
-    state.command[state.command_length++] = value;
+    state.command[state.command_length++ % state.command.size()] = value;
     const u8 expected = command_length(state.command[0]);
     if (expected == 0) {
         if (on_log) on_log("FDC: invalid command");
@@ -238,7 +238,7 @@ u8 Fdc82077::read_fifo()
 
     const u8 value = state.result[state.result_next % state.result.size()];
     if (++state.result_next >= state.result_length) state.phase = Phase::Command;
-    // "The first byte read from the result phase clears the interrupt."
+    // Reading the first result byte clears the interrupt.
     state.data_interrupt = false;
     update_irq();
     return value;

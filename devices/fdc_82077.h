@@ -254,7 +254,7 @@ static_assert(visits_every_member<Fdc82077::Seek>);
 static_assert(visits_every_member<Fdc82077::Execution>);
 static_assert(visits_every_member<Fdc82077::State>);
 
-/// The commands by the low five bits of their first byte (datasheet, table 5-1).
+/// The commands by the low five bits of their first byte.
 namespace fdc {
 inline constexpr u8 kReadTrack = 0x02, kSpecify = 0x03, kSenseDrive = 0x04, kWriteData = 0x05,
                     kReadData = 0x06, kRecalibrate = 0x07, kSenseInterrupt = 0x08,

@@ -12,7 +12,7 @@ constexpr u8 kRecalibrateSteps = 79;
 
 }  // namespace
 
-// ---- SPECIFY timings (table 5-7): given for 500 kbps, inversely proportional to the rate
+// ---- SPECIFY timings: given for 500 kbps, inversely proportional to the rate
 // ---------
 
 u32 Fdc82077::rate_kbps() const
@@ -38,7 +38,7 @@ Time Fdc82077::head_unload_time() const
     return (hut ? hut : 16) * (16 * kMillisecond * 500 / rate_kbps());
 }
 
-// ---- SEEK, RELATIVE SEEK, RECALIBRATE (section 5.2.8 ff.)
+// ---- SEEK, RELATIVE SEEK, RECALIBRATE
 // ----------------------------------------
 
 void Fdc82077::begin_seek(Seek::Kind kind)

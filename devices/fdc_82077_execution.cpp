@@ -11,7 +11,7 @@ using namespace fdc;
 namespace {
 
 // Bytes of a track between the start of an ID address mark and the data: IDAM 4, ID 4, CRC 2,
-// gap 2 of 22, sync 12, data address mark 4 (figure 5-1, "System 34" format).
+// gap 2 of 22, sync 12, data address mark 4 (IBM System 34 format).
 constexpr u32 kIdBytes = 10, kBytesBeforeData = 48;
 // The CRC, and time for the host to fetch the last bytes.
 constexpr u32 kBytesAfterData = 18;
@@ -67,7 +67,7 @@ void Fdc82077::begin_execution()
         x.r = command[4];
         x.n = command[5];
         state.sc_eot = command[6];
-        // "Read, write, scan and verify commands" seek by themselves if EIS is set.
+        // Commands that look for a sector seek by themselves if EIS is set.
         if (state.configuration & kImpliedSeek && state.seek[command[1] & 3].pcn != x.c) {
             x.step = Step::ImpliedSeek;
             x.st0 = kSeekEnd;
@@ -168,8 +168,8 @@ void Fdc82077::finish_read_id()
 
 // ---- One sector ---------------------------------------------------------------------------------
 
-/// The ID of the sector passes the head at `start`. Tables 5-3 to 5-5: what SK does with the other
-/// kind of data address mark.
+/// The ID of the sector passes the head at `start`. SK decides what is done about the other kind
+/// of data address mark.
 void Fdc82077::begin_sector(FloppyDrive::Id id, Time start)
 {
     Execution& x = state.execution;
@@ -226,7 +226,7 @@ void Fdc82077::end_sector()
     if (x.skip) return next_sector();
     if (direction() == Direction::ToHost && !x.tc && x.host < x.media) return fail(kOverrun, 0);
     if (is_write(opcode())) {
-        // "If TC stops in the middle of a sector, the rest of the data field is filled with 00h."
+        // After a TC in the middle of a sector the rest of it is written as zeros.
         std::fill(state.buffer.begin() + std::min<u16>(x.host, unit_length()), state.buffer.end(),
                   u8{0});
         const FloppyDrive::Id id{x.c, x.h, x.r, x.n};
@@ -268,7 +268,7 @@ void Fdc82077::next_sector()
     search();
 }
 
-/// Table 5-6, "Result Phase": the ID after the last sector. True: that sector was the last one of
+/// The result phase gives the ID after the last sector. True: that sector was the last one of
 /// the cylinder.
 bool Fdc82077::advance_id()
 {
@@ -287,7 +287,7 @@ bool Fdc82077::advance_id()
     return true;
 }
 
-/// SCAN: FFh on either side compares as equal (section 5.1.9). The host's bytes are in the buffer.
+/// SCAN: FFh on either side compares as equal. The host's bytes are in the buffer.
 void Fdc82077::compare_sector()
 {
     Execution& x = state.execution;

@@ -37,7 +37,7 @@ bool FloppyDrive::disk_changed() const
     return type_ != FloppyType::None && type_ != FloppyType::K360 && state.disk_changed;
 }
 
-/// "DSKCHG is reset by a step pulse if a disk is in the drive."
+/// A step pulse resets DSKCHG if there is a disk in the drive.
 void FloppyDrive::step(bool inwards)
 {
     if (type_ == FloppyType::None) return;

@@ -1,7 +1,7 @@
 /// A floppy disk drive: heads on a stepper, a spinning medium, and the DSKCHG line.
 ///
 /// Sources: the interface and timing of IBM-compatible drives as described in Intel 290166
-/// ("82077AA CHMOS Single-Chip Floppy Disk Controller", sections 3 and 5) and ECMA-100/ECMA-147
+/// ("82077AA CHMOS Single-Chip Floppy Disk Controller") and ECMA-100/ECMA-147
 /// (layout of 720 KB, 1.44 MB and 2.88 MB tracks).
 ///
 /// The angle of the medium is a function of guest time: sector i of n starts at i/n of a

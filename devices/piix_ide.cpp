@@ -92,8 +92,8 @@ void PiixIde::write(u16 offset, u8 value)
     }
 }
 
-/// Setting SSBM starts at the head of the table. Clearing it ends the transfer at once: it "cannot
-/// be resumed".
+/// Setting SSBM starts at the head of the table. Clearing it ends the transfer at once: it cannot
+/// be resumed.
 void PiixIde::write_command(int index, u8 value)
 {
     Channel& channel = state.channel[index];

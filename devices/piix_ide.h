@@ -1,8 +1,8 @@
 /// Intel 82371SB (PIIX3), function 1: the bus master IDE interface.
 ///
-/// Datasheet: Intel 290550, "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator", sections
-/// 2.3 and 2.7; "Programming Interface for Bus Master IDE Controller", revision 1.0. Names are
-/// theirs: BMICX, BMISX, BMIDTPX, IDETIM, PRD.
+/// Datasheet: Intel 290550, "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator";
+/// "Programming Interface for Bus Master IDE Controller", revision 1.0. Names are theirs: BMICX,
+/// BMISX, BMIDTPX, IDETIM, PRD.
 ///
 /// The function moves data between two ATA channels and memory along tables of physical region
 /// descriptors. It moves a whole block at the instant a drive asks: the drive keeps the time.

@@ -72,7 +72,8 @@ std::vector<Partition> read_partitions(const ReadAt& read)
     Sector sector{};
     if (!read(0, sector) || word(sector, 510) != 0xAA55) return partitions;
     for (int i = 0; i < 4; ++i) {
-        const auto entry = std::span(sector).subspan(446 + 16 * static_cast<std::size_t>(i), 16);
+        const auto entry =
+            std::span(sector).subspan(446 + std::size_t{16} * static_cast<std::size_t>(i), 16);
         if (entry[0] & 0x7F) return {};  // neither active nor inactive: this is no table
         const Partition found{i + 1, entry[4], entry[0] == 0x80, dword(entry, 8), dword(entry, 12)};
         if (found.type && found.first_sector && found.sectors) partitions.push_back(found);
@@ -213,7 +214,7 @@ std::optional<std::string> iso_label(const ReadAt& read)
 {
     // ECMA-119, 8.4: the primary volume descriptor is in sector 16, its label at byte 40.
     std::array<u8, 72> descriptor{};
-    if (!read(16 * 2048, descriptor) || std::memcmp(&descriptor[1], "CD001", 5) != 0)
+    if (!read(u64{16} * 2048, descriptor) || std::memcmp(&descriptor[1], "CD001", 5) != 0)
         return std::nullopt;
     return trimmed(std::span(descriptor).subspan(40, 32));
 }

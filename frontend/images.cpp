@@ -15,7 +15,7 @@ namespace reprise {
 std::string unpacked(const std::string& path, TemporaryDirectory& directory)
 {
     if (!is_gzip(path)) return path;
-    const std::string to = directory.file(std::filesystem::path(path).stem().string());
+    std::string to = directory.file(std::filesystem::path(path).stem().string());
     unpack(path, to);
     return to;
 }

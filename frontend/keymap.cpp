@@ -61,7 +61,8 @@ std::string lower_case(std::string_view text)
 
 std::optional<Chord> chord_of_one_name(std::string_view name)
 {
-    if (name.size() == 1) return chord_of_character(name[0]);
+    // A letter names its key: Ctrl-C is not Ctrl-Shift-C.
+    if (name.size() == 1) return chord_of_character(lower_case(name)[0]);
     const auto found = key_names().find(lower_case(name));
     if (found == key_names().end()) return std::nullopt;
     return Chord{found->second};

@@ -1,6 +1,7 @@
 #include "frontend/layout.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace reprise {
 
@@ -22,8 +23,8 @@ Placement fit_picture(u32 width, u32 height, bool square_pixels, i32 window_widt
     const int whole = static_cast<int>(fits);
     const double scale = integer && whole >= 1 ? whole : fits;
     Placement place;
-    place.width = std::max(1, static_cast<i32>(monitor.width * scale + 0.5));
-    place.height = std::max(1, static_cast<i32>(monitor.height * scale + 0.5));
+    place.width = std::max(1, static_cast<i32>(std::lround(monitor.width * scale)));
+    place.height = std::max(1, static_cast<i32>(std::lround(monitor.height * scale)));
     place.x = (window_width - place.width) / 2;
     place.y = (window_height - place.height) / 2;
     return place;

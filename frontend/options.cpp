@@ -12,7 +12,7 @@ namespace reprise {
 
 namespace {
 
-const std::vector<std::string> kDriveNames = {"fda", "fdb", "hda", "hdb", "hdc", "hdd", "cdrom"};
+const std::vector<std::string> drive_names = {"fda", "fdb", "hda", "hdb", "hdc", "hdd", "cdrom"};
 
 std::vector<std::string> option_names(const CLI::App& app)
 {
@@ -59,13 +59,13 @@ auto required(const char* option, const std::string& value, const char* expected
 
 std::string cpu_model(const std::string& name)
 {
-    static const std::map<std::string, std::string> kModels = {
+    static const std::map<std::string, std::string> models = {
         {"8086", "8086"},   {"8088", "8086"},  {"80286", "80286"}, {"286", "80286"},
         {"80386", "80386"}, {"386", "80386"},  {"80486", "80486"}, {"486", "80486"},
         {"586", "pentium"}, {"i386", "80386"}, {"i486", "80486"},  {"pentium", "pentium"},
     };
-    const auto found = kModels.find(name);
-    if (found != kModels.end()) return found->second;
+    const auto found = models.find(name);
+    if (found != models.end()) return found->second;
     throw UsageError(
         fmt::format("--cpu {}: there is no such model{}; known: 8086, 80286, 80386, "
                     "80486, pentium",
@@ -74,10 +74,10 @@ std::string cpu_model(const std::string& name)
 
 std::string boot_order(std::string text)
 {
-    static const std::map<std::string, std::string> kNames = {
+    static const std::map<std::string, std::string> names = {
         {"floppy", "a"}, {"disk", "c"}, {"hd", "c"}, {"cd", "d"}, {"cdrom", "d"}};
     if (text.starts_with("order=")) text.erase(0, 6);
-    if (const auto found = kNames.find(text); found != kNames.end()) return found->second;
+    if (const auto found = names.find(text); found != names.end()) return found->second;
     if (text.empty() || text.find_first_not_of("acd") != text.npos)
         bad_value("--boot", text, "letters of a (floppy), c (disk), d (CD), such as 'dc'");
     return text;
@@ -85,15 +85,15 @@ std::string boot_order(std::string text)
 
 std::optional<Geometry> floppy_geometry(const std::string& name)
 {
-    static const std::map<std::string, Geometry> kTypes = {
+    static const std::map<std::string, Geometry> types_by_name = {
         {"160K", {40, 1, 8}},   {"180K", {40, 1, 9}},   {"320K", {40, 2, 8}},
         {"360K", {40, 2, 9}},   {"720K", {80, 2, 9}},   {"1.2M", {80, 2, 15}},
         {"1200K", {80, 2, 15}}, {"1.44M", {80, 2, 18}}, {"1440K", {80, 2, 18}},
         {"2.88M", {80, 2, 36}}, {"2880K", {80, 2, 36}}};
     std::string upper = name;
     for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    const auto found = kTypes.find(upper);
-    if (found == kTypes.end()) return std::nullopt;
+    const auto found = types_by_name.find(upper);
+    if (found == types_by_name.end()) return std::nullopt;
     return found->second;
 }
 
@@ -175,8 +175,7 @@ void add_run_options(CLI::App& app, RunOptions& options, RunTexts& texts)
     app.add_option("--type", options.type,
                    "Keys to type from the start; with \\n, {F1}, {Ctrl-C}, {wait 2s}, {{ and \\\\")
         ->group("Running")
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
     app.add_option("--type-pace", texts.type_pace, "Guest time per typed key (default 40ms)")
         ->group("Running");
     app.add_flag("--state-hash", options.state_hash, "Print the hash of the whole state at exit")
@@ -223,7 +222,7 @@ void set_post(RunOptions& options, const std::string& text)
     options.post = text.substr(colon + 1);
 }
 
-const char* kTimeForm = "a length of guest time such as 5s, 250ms or 1m";
+constexpr const char* kTimeForm = "a length of guest time such as 5s, 250ms or 1m";
 
 }  // namespace
 
@@ -237,7 +236,7 @@ void MachineOptions::add_to(CLI::App& app)
     option("--mips", mips, "Guest instructions per microsecond (default 100)");
     option("-m,--memory", memory, "Size of RAM, such as 640K or 16M (a plain number: MiB)");
     option("--boot", boot, "Boot order: letters of a, c, d");
-    for (const std::string& name : kDriveNames)
+    for (const std::string& name : drive_names)
         app.add_option("--" + name, drives[name],
                        name == "cdrom" ? "CD image" : "Image in drive " + name)
             ->group("Drives");
@@ -352,13 +351,13 @@ DriveConfig& free_ata_drive(MachineConfig& config, bool cdrom)
 
 std::vector<std::string> with_long_options(std::vector<std::string> arguments)
 {
-    static const std::vector<std::string> kShortForms = {
+    static const std::vector<std::string> short_forms = {
         "-fda",  "-fdb",    "-hda",      "-hdb",      "-hdc",  "-hdd",      "-cdrom",
         "-boot", "-serial", "-snapshot", "-parallel", "-bios", "-debugcon", "-display"};
     for (std::string& argument : arguments) {
         if (argument == "--") break;
         const std::string name = argument.substr(0, argument.find('='));
-        if (std::ranges::find(kShortForms, name) != kShortForms.end()) argument.insert(0, "-");
+        if (std::ranges::find(short_forms, name) != short_forms.end()) argument.insert(0, "-");
     }
     return arguments;
 }

@@ -68,8 +68,8 @@ Frame osd_picture(const std::string& text)
         for (u32 y = 0; y < kGlyphHeight; ++y)
             for (u32 x = 0; x < kGlyphWidth; ++x)
                 if (glyph->rows[y] >> (kGlyphWidth - 1 - x) & 1)
-                    frame.pixels[std::size_t{y + 1} * frame.width + i * kCellWidth + x + 1] =
-                        0xFFFFFF;
+                    frame.pixels[std::size_t{y + 1} * frame.width + std::size_t{i} * kCellWidth +
+                                 x + 1] = 0xFFFFFF;
     }
     return frame;
 }

@@ -90,7 +90,8 @@ FrameDifference compare_frames(const Frame& actual, const Frame& expected,
             const auto hidden = [&](const Rectangle& mask) { return mask.contains(px, py); };
             if (std::ranges::any_of(masked, hidden)) continue;
             ++result.compared;
-            const u32 seen = actual.pixels[std::size_t{y} * actual_y * actual.width + x * actual_x];
+            const u32 seen =
+                actual.pixels[std::size_t{y} * actual_y * actual.width + std::size_t{x} * actual_x];
             const u32 wanted = expected.pixels[std::size_t{py} * expected.width + px];
             if (!same_colour(seen, wanted, fuzz)) ++result.different;
         }

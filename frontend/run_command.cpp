@@ -54,13 +54,13 @@ bool desktop_available()
 std::unique_ptr<Display> automatic_display(const RunOptions& options, bool terminal_is_free)
 {
     std::string why_no_window;
-#ifdef REPRISE_HAVE_SDL
-    if (desktop_available()) try {
+    if (desktop_available()) {
+        try {
             return make_window(options);
         } catch (const HostError& error) {
             why_no_window = fmt::format(" ({})", error.what());
         }
-#endif
+    }
     if (terminal_is_free && terminal_available()) return make_terminal();
     if (!options.exit_after && !options.exit_at_instruction)
         throw HostError(fmt::format(
@@ -119,7 +119,7 @@ void place(Media& media, const std::string& path, const std::string& shown_name)
 
 std::string unpack_with_note(Media& media, const std::string& path, TemporaryDirectory& directory)
 {
-    const std::string to = unpacked(path, directory);
+    std::string to = unpacked(path, directory);
     if (to != path) {
         media.unpacked_image = path;
         fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n", path);

@@ -84,15 +84,15 @@ private:
 
 std::string drive_name(const std::string& word)
 {
-    static const std::map<std::string, std::string> kNames = {
+    static const std::map<std::string, std::string> names = {
         {"a", "fda"},   {"a:", "fda"},  {"b", "fdb"},    {"b:", "fdb"},      {"fda", "fda"},
         {"fdb", "fdb"}, {"hda", "hda"}, {"hdb", "hdb"},  {"hdc", "hdc"},     {"hdd", "hdd"},
         {"c", "hda"},   {"c:", "hda"},  {"cd", "cdrom"}, {"cdrom", "cdrom"},
     };
     std::string lower = word;
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const auto found = kNames.find(lower);
-    if (found == kNames.end())
+    const auto found = names.find(lower);
+    if (found == names.end())
         throw UsageError(
             fmt::format("there is no drive '{}'; write a, b, hda to hdd, or cd", word));
     return found->second;
@@ -109,6 +109,7 @@ step::Action parse_expect(Line& line)
     expect.regex = command.ends_with("-regex");
     expect.absent = command == "expect-not";
     if (command.starts_with("expect-serial")) expect.where = step::Where::Serial;
+    if (command.starts_with("expect-printer")) expect.where = step::Where::Printer;
     if (command.starts_with("expect-debugcon")) expect.where = step::Where::Debugcon;
     const Word& word = line.word("a text in quotes");
     expect.text = expect.regex ? word.text : word.value();
@@ -246,6 +247,8 @@ const std::map<std::string, StepParser>& step_parsers()
         {"expect-regex", parse_expect},
         {"expect-serial", parse_expect},
         {"expect-serial-regex", parse_expect},
+        {"expect-printer", parse_expect},
+        {"expect-printer-regex", parse_expect},
         {"expect-debugcon", parse_expect},
         {"expect-debugcon-regex", parse_expect},
         {"type", parse_type},

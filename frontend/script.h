@@ -22,7 +22,7 @@ struct ScriptImage {
 
 namespace step {
 
-enum class Where { Screen, Serial, Debugcon };
+enum class Where { Screen, Serial, Printer, Debugcon };
 
 struct Expect {
     Where where = Where::Screen;

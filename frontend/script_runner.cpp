@@ -24,8 +24,20 @@ namespace reprise {
 namespace {
 
 constexpr Time kPollEvery = 50 * kMillisecond;
+constexpr Time kSendWithin = 60 * kSecond;
 constexpr Time kClickLasts = 50 * kMillisecond;
 constexpr std::size_t kRegexWindow = 8192;  // std::regex recurses; a long log would be too deep
+
+const char* place_name(step::Where where)
+{
+    switch (where) {
+    case step::Where::Serial: return "from COM1";
+    case step::Where::Printer: return "from LPT1";
+    case step::Where::Debugcon: return "on the debug console";
+    case step::Where::Screen: break;
+    }
+    return "on the screen";
+}
 
 /// Why a step did not do what it should.
 struct StepFailed {
@@ -74,7 +86,7 @@ private:
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Driver> driver_;
     std::map<std::string, std::string> writable_;  // drive to the copy that is in it
-    std::string serial_, debug_;                   // what was not yet expected
+    std::string serial_, printer_, debug_;         // what was not yet expected
     Stop last_stop_ = Stop::Reached;
     u8 buttons_ = 0;
     std::string last_saved_;
@@ -146,7 +158,7 @@ void Runner::place(const ScriptImage& image)
 
 std::string Runner::temporary_copy(const std::string& path)
 {
-    const std::string to = directory_.file(std::filesystem::path(path).filename().string());
+    std::string to = directory_.file(std::filesystem::path(path).filename().string());
     unpack(path, to);
     return to;
 }
@@ -157,6 +169,7 @@ void Runner::take(std::unique_ptr<Machine> machine)
     machine_->on_serial_output = [this](int port, u8 byte) {
         if (port == 0) serial_ += static_cast<char>(byte);
     };
+    machine_->on_parallel_output = [this](u8 byte) { printer_ += static_cast<char>(byte); };
     machine_->on_debug_output = [this](u8 byte) { debug_ += static_cast<char>(byte); };
     machine_->on_message = [this](std::string_view message) {
         options_.on_line(fmt::format("  {}", message));
@@ -230,7 +243,11 @@ bool Runner::poll(Time within, const std::function<bool()>& satisfied)
 
 std::string& Runner::output(step::Where where)
 {
-    return where == step::Where::Serial ? serial_ : debug_;
+    switch (where) {
+    case step::Where::Serial: return serial_;
+    case step::Where::Printer: return printer_;
+    default: return debug_;
+    }
 }
 
 bool Runner::matches(const step::Expect& expect)
@@ -259,12 +276,9 @@ void Runner::act(const step::Expect& expect)
         if (matches(expect)) throw StepFailed{fmt::format("'{}' is on the screen", expect.text)};
         return;
     }
-    const char* place = expect.where == step::Where::Screen   ? "on the screen"
-                        : expect.where == step::Where::Serial ? "from COM1"
-                                                              : "on the debug console";
     if (!poll(expect.within, [&] { return matches(expect); }))
         throw StepFailed{fmt::format("'{}' did not come {} within {} of guest time", expect.text,
-                                     place, time_text(expect.within))};
+                                     place_name(expect.where), time_text(expect.within))};
 }
 
 void Runner::act(const step::Type& type)
@@ -273,9 +287,17 @@ void Runner::act(const step::Type& type)
     run_until(driver_->typed_until());
 }
 
+/// No faster than the port takes it.
 void Runner::act(const step::SendSerial& send)
 {
-    machine_->inject(SerialInput{0, {send.text.begin(), send.text.end()}});
+    std::string_view left = send.text;
+    const bool sent = poll(kSendWithin, [&] {
+        const std::string_view now = left.substr(0, machine_->serial_space(0));
+        if (!now.empty()) machine_->inject(SerialInput{0, {now.begin(), now.end()}});
+        left.remove_prefix(now.size());
+        return left.empty();
+    });
+    if (!sent) throw StepFailed{fmt::format("the guest did not take '{}' from COM1", left)};
 }
 
 void Runner::act(const step::Mouse& mouse)
@@ -388,7 +410,9 @@ void Runner::act(const step::CheckFile& check)
                                          content->size(), found)};
         return;
     }
-    if (std::ranges::search(*content, check.contains).empty())
+    const std::string& wanted = check.contains;
+    if (std::search(content->begin(), content->end(), wanted.begin(), wanted.end()) ==
+        content->end())
         throw StepFailed{fmt::format("'{}', {} bytes, does not contain '{}'", check.path,
                                      content->size(), check.contains)};
 }

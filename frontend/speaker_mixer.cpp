@@ -8,7 +8,7 @@ namespace {
 
 constexpr float kVolume = 0.25F;
 constexpr float kHighPass = 0.995F;  // -3 dB at about 40 Hz
-constexpr std::size_t kMostReady = 2 * SpeakerMixer::kSampleRate;
+constexpr std::size_t kMostReady = std::size_t{2} * SpeakerMixer::kSampleRate;
 
 }  // namespace
 

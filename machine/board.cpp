@@ -216,20 +216,19 @@ void Board::connect_keyboard()
                  [this](u16, u8 value) { keyboard_controller.write(4, value); });
     keyboard_controller.connect_keyboard(keyboard);
     keyboard_controller.connect_mouse(mouse);
-    keyboard_controller.on_a20 = [this](bool) { set_a20(); };
+    keyboard_controller.on_a20 = [this](bool open) { set_a20(open); };
     keyboard_controller.on_reset = [this] { request_reset(); };
 
     io.map(0x92, 0x92, port_92);
-    port_92.on_a20 = [this](bool) { set_a20(); };
+    port_92.on_a20 = [this](bool open) { set_a20(open); };
     port_92.on_reset = [this] { request_reset(); };
     io.map(0xCF9, 0xCF9, reset_control);
     reset_control.on_reset = [this](bool) { request_reset(); };
 }
 
-/// Either of the two sources opens the gate.
-void Board::set_a20()
+/// The chip set's gate follows whichever of its two sources was written last.
+void Board::set_a20(bool open)
 {
-    const bool open = keyboard_controller.a20() || port_92.a20();
     if (open == a20_) return;
     a20_ = open;
     cpu.flush_tlb();
@@ -266,7 +265,7 @@ void Board::reset()
     vga_pci.reset();
     vga.reset();
     nmi_enabled_ = true;
-    set_a20();
+    set_a20(true);
     cpu.reset();
 }
 

@@ -188,7 +188,7 @@ private:
     void fill_cmos();
     std::string boot_order() const;
     bool uart_interrupt(std::size_t index) const;
-    void set_a20();
+    void set_a20(bool open);
     void log(std::string_view message);
     u32 dma_address(int controller, int channel, u16 address) const;
 

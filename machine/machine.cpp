@@ -4,6 +4,7 @@
 
 #include "machine/base/error.h"
 #include "machine/board.h"
+#include "machine/host_channel.h"
 #include "machine/savestate.h"
 #include "machine/savestate_file.h"
 
@@ -53,10 +54,28 @@ private:
 Machine::Machine(const MachineConfig& config)
     : board_(std::make_unique<Board>(config, [this](std::string_view m) { if (on_message) on_message(m); }))
 {
+    open_host_ports();
     connect_outputs();
 }
 
 Machine::~Machine() = default;
+
+void Machine::open_host_ports()
+{
+    const auto tell = [this](std::string_view m) { if (on_message) on_message(m); };
+    for (std::size_t i = 0; i < 2; ++i) serial_[i] = open_host_channel(config().serial[i].backend, tell);
+    if (!config().parallel_path.empty()) printer_ = open_host_channel("file:" + config().parallel_path, tell);
+}
+
+/// Moves what waits in both directions.
+void Machine::poll_host_ports()
+{
+    for (int i = 0; i < 2; ++i) {
+        std::vector<u8> bytes = serial_[static_cast<std::size_t>(i)]->poll(serial_space(i));
+        if (!bytes.empty()) inject(SerialInput{i, std::move(bytes)});
+    }
+    if (printer_) static_cast<void>(printer_->poll(0));
+}
 
 void Machine::connect_outputs()
 {
@@ -66,9 +85,13 @@ void Machine::connect_outputs()
     board_->post.on_code = [this](u8 code) { if (on_post_code) on_post_code(code); };
     for (int i = 0; i < 2; ++i)
         board_->uart[static_cast<std::size_t>(i)].on_transmit = [this, i](u8 byte) {
+            serial_[static_cast<std::size_t>(i)]->send(byte);
             if (on_serial_output) on_serial_output(i, byte);
         };
-    board_->parallel.on_byte = [this](u8 byte) { if (on_parallel_output) on_parallel_output(byte); };
+    board_->parallel.on_byte = [this](u8 byte) {
+        if (printer_) printer_->send(byte);
+        if (on_parallel_output) on_parallel_output(byte);
+    };
 }
 
 const MachineConfig& Machine::config() const { return board_->config; }
@@ -79,7 +102,14 @@ int Machine::exit_code() const
     return static_cast<int>((board_->exit_value.value_or(0) << 1 | 1) & 0xFF);
 }
 
-Stop Machine::run_until(Time time) { return run_to(board_->clock_at(time), ~u64{0}); }
+Stop Machine::run_until(Time time)
+{
+    poll_host_ports();
+    const Stop stop = run_to(board_->clock_at(time), ~u64{0});
+    poll_host_ports();
+    return stop;
+}
+
 Stop Machine::run_to_instruction(u64 count) { return run_to(~u64{0}, count); }
 
 /// Runs to clock tick `clock`, or until `count` instructions have retired, whichever is first. The CPU

@@ -1,6 +1,7 @@
 /// A PC: the board, its clock, and the run loop. Several can live in one process.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 namespace reprise {
 
 class Board;
+class HostChannel;
 
 /// Why `run_until` came back.
 enum class Stop : u8 {
@@ -30,7 +32,8 @@ public:
 
     const MachineConfig& config() const;
 
-    /// Runs to the first instruction boundary at or after guest time `time`.
+    /// Runs to the first instruction boundary at or after guest time `time`. What has arrived at the
+    /// serial ports' host side until now becomes input first.
     Stop run_until(Time time);
     /// Runs until exactly `count` instructions have retired since power-on (or until Exit/Halted).
     Stop run_to_instruction(u64 count);
@@ -75,8 +78,12 @@ public:
 
 private:
     void connect_outputs();
+    void open_host_ports();
+    void poll_host_ports();
     Stop run_to(u64 clock, u64 count);
 
+    std::array<std::unique_ptr<HostChannel>, 2> serial_;
+    std::unique_ptr<HostChannel> printer_;
     std::unique_ptr<Board> board_;
 };
 

@@ -9,26 +9,26 @@ namespace {
 
 template <AluOp op>
 struct Alu {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T b = TRY((source<T, S>(cpu, insn)));
+        const T b = TRY((source<T, S, attempt>(cpu, insn)));
         if constexpr (op == AluOp::Cmp) {
-            const T a = TRY((destination<T, D>(cpu, insn)));
+            const T a = TRY((destination<T, D, attempt>(cpu, insn)));
             alu<op>(cpu.flags, a, b);
             return true;
         } else {
-            return modify<T, D>(cpu, insn, [&](T a) { return alu<op>(cpu.flags, a, b); });
+            return modify<T, D, attempt>(cpu, insn, [&](T a) { return alu<op>(cpu.flags, a, b); });
         }
     }
 };
 
 struct Test {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T a = TRY((destination<T, D>(cpu, insn)));
-        const T b = TRY((source<T, S>(cpu, insn)));
+        const T a = TRY((destination<T, D, attempt>(cpu, insn)));
+        const T b = TRY((source<T, S, attempt>(cpu, insn)));
         logic<T>(cpu.flags, a & b);
         return true;
     }
@@ -36,26 +36,26 @@ struct Test {
 
 template <bool up>
 struct Step {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        return modify<T, D>(cpu, insn, [&](T a) { return step<up>(cpu.flags, a); });
+        return modify<T, D, attempt>(cpu, insn, [&](T a) { return step<up>(cpu.flags, a); });
     }
 };
 
 struct Neg {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        return modify<T, D>(cpu, insn, [&](T a) { return sub<T>(cpu.flags, 0, a); });
+        return modify<T, D, attempt>(cpu, insn, [&](T a) { return sub<T>(cpu.flags, 0, a); });
     }
 };
 
 struct Not {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        return modify<T, D>(cpu, insn, [](T a) { return static_cast<T>(~a); });
+        return modify<T, D, attempt>(cpu, insn, [](T a) { return static_cast<T>(~a); });
     }
 };
 
@@ -73,10 +73,10 @@ void set_wide(Cpu& cpu, Wide<T> value)
 
 template <bool is_signed>
 struct Multiply {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T b = TRY((destination<T, D>(cpu, insn)));
+        const T b = TRY((destination<T, D, attempt>(cpu, insn)));
         const T a = cpu.reg<T>(RAX);
         set_wide<T>(cpu, is_signed ? multiply_signed(cpu.flags, a, b)
                                    : multiply_unsigned(cpu.flags, a, b));
@@ -86,10 +86,10 @@ struct Multiply {
 
 /// IMUL Gv, Ev.
 struct Imul2 {
-    template <class T, Kind, Kind S>
+    template <class T, Kind, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T b = TRY((source<T, S>(cpu, insn)));
+        const T b = TRY((source<T, S, attempt>(cpu, insn)));
         cpu.set_reg<T>(insn.dst, multiply_signed(cpu.flags, cpu.reg<T>(insn.dst), b).low);
         return true;
     }
@@ -97,10 +97,10 @@ struct Imul2 {
 
 /// IMUL Gv, Ev, immediate.
 struct Imul3 {
-    template <class T, Kind, Kind S>
+    template <class T, Kind, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T a = TRY((source<T, S>(cpu, insn)));
+        const T a = TRY((source<T, S, attempt>(cpu, insn)));
         cpu.set_reg<T>(insn.dst, multiply_signed(cpu.flags, a, static_cast<T>(insn.imm)).low);
         return true;
     }
@@ -115,10 +115,10 @@ u128 wide_dividend(const Cpu& cpu)
 
 /// Flags, all undefined after DIV and IDIV, stay as they were.
 struct Div {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T divisor = TRY((destination<T, D>(cpu, insn)));
+        const T divisor = TRY((destination<T, D, attempt>(cpu, insn)));
         const u128 dividend = wide_dividend<T>(cpu);
         if (divisor == 0) return cpu.raise(kDivideError);
         if constexpr (sizeof(T) < 8) {
@@ -136,10 +136,10 @@ struct Div {
 };
 
 struct Idiv {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const i64 divisor = sign_extend(TRY((destination<T, D>(cpu, insn))));
+        const i64 divisor = sign_extend(TRY((destination<T, D, attempt>(cpu, insn))));
         if (divisor == 0) return cpu.raise(kDivideError);
         constexpr int shift = 128 - 2 * kBits<T>;
         const i128 dividend = static_cast<i128>(wide_dividend<T>(cpu) << shift) >> shift;
@@ -167,7 +167,7 @@ struct Idiv {
 
 template <bool add_it>
 struct DecimalAdjust {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         cpu.set_reg<u8>(RAX, decimal_adjust<add_it>(cpu.flags, cpu.reg<u8>(RAX)));
@@ -178,7 +178,7 @@ struct DecimalAdjust {
 /// AAA and AAS. Undefined OF, SF, ZF and PF: SF, ZF and PF are those of AL, OF is cleared.
 template <bool add_it>
 struct AsciiAdjust {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         const bool adjust = (cpu.reg<u8>(RAX) & 0xF) > 9 || cpu.flags.af();
@@ -199,7 +199,7 @@ struct AsciiAdjust {
 
 /// Undefined OF, AF and CF are cleared.
 struct Aam {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u8 base = static_cast<u8>(insn.imm), al = cpu.reg<u8>(RAX);
@@ -213,7 +213,7 @@ struct Aam {
 
 /// Undefined OF, AF and CF are those of the addition.
 struct Aad {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u16 ax = cpu.reg<u16>(RAX);
@@ -224,12 +224,12 @@ struct Aad {
 };
 
 struct Xadd {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const T addend = cpu.reg<T>(insn.src);
         T old{};
-        const bool ok = modify<T, D>(cpu, insn, [&](T a) {
+        const bool ok = modify<T, D, attempt>(cpu, insn, [&](T a) {
             old = a;
             return add(cpu.flags, a, addend);
         });
@@ -242,12 +242,12 @@ struct Xadd {
 
 /// The destination is written in any case (SDM vol. 2A, CMPXCHG).
 struct Cmpxchg {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const T accumulator = cpu.reg<T>(RAX), replacement = cpu.reg<T>(insn.src);
         T old{};
-        const bool ok = modify<T, D>(cpu, insn, [&](T a) {
+        const bool ok = modify<T, D, attempt>(cpu, insn, [&](T a) {
             old = a;
             sub(cpu.flags, accumulator, a);
             return a == accumulator ? replacement : a;
@@ -259,13 +259,13 @@ struct Cmpxchg {
 };
 
 struct Cmpxchg8b {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u64 expected = u64{cpu.reg<u32>(RDX)} << 32 | cpu.reg<u32>(RAX);
         const u64 replacement = u64{cpu.reg<u32>(RCX)} << 32 | cpu.reg<u32>(RBX);
         u64 old = 0;
-        const bool ok = cpu.modify<u64>(insn, insn.seg, cpu.address(insn), [&](u64 a) {
+        const bool ok = cpu.modify<u64, attempt>(insn, insn.seg, cpu.address(insn), [&](u64 a) {
             old = a;
             return a == expected ? replacement : a;
         });
@@ -282,7 +282,7 @@ struct Cmpxchg8b {
 
 /// D6, undocumented until the Pentium Pro: AL = CF ? FF : 0.
 struct Salc {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         cpu.set_reg<u8>(RAX, cpu.flags.cf() ? 0xFF : 0);

@@ -8,50 +8,50 @@ namespace reprise::ops {
 namespace {
 
 struct Mov {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T value = TRY((source<T, S>(cpu, insn)));
-        return assign<T, D>(cpu, insn, value);
+        const T value = TRY((source<T, S, attempt>(cpu, insn)));
+        return assign<T, D, attempt>(cpu, insn, value);
     }
 };
 
 /// A0..A3: the address is in the instruction, as wide as addresses are.
 struct MovFromOffset {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        cpu.set_reg<T>(RAX, TRY(cpu.read<T>(insn, insn.seg, static_cast<u64>(insn.imm))));
+        cpu.set_reg<T>(RAX, TRY(cpu.read<T, attempt>(insn, insn.seg, static_cast<u64>(insn.imm))));
         return true;
     }
 };
 
 struct MovToOffset {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        return cpu.write<T>(insn, insn.seg, static_cast<u64>(insn.imm), cpu.reg<T>(RAX));
+        return cpu.write<T, attempt>(insn, insn.seg, static_cast<u64>(insn.imm), cpu.reg<T>(RAX));
     }
 };
 
 template <class From, bool is_signed>
 struct Extend {
-    template <class T, Kind, Kind S>
+    template <class T, Kind, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const From value = TRY((source<From, S>(cpu, insn)));
+        const From value = TRY((source<From, S, attempt>(cpu, insn)));
         cpu.set_reg<T>(insn.dst, is_signed ? static_cast<T>(sign_extend(value)) : static_cast<T>(value));
         return true;
     }
 };
 
 struct Xchg {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const T value = cpu.reg<T>(insn.src);
         T old{};
-        const bool ok = modify<T, D>(cpu, insn, [&](T a) {
+        const bool ok = modify<T, D, attempt>(cpu, insn, [&](T a) {
             old = a;
             return value;
         });
@@ -63,7 +63,7 @@ struct Xchg {
 
 /// 90..97. 90 without REX.B is NOP.
 struct XchgAccumulator {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         if (insn.dst == RAX) return true;
@@ -75,7 +75,7 @@ struct XchgAccumulator {
 };
 
 struct Lea {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         cpu.set_reg<T>(insn.dst, static_cast<T>(cpu.address(insn)));
@@ -84,18 +84,18 @@ struct Lea {
 };
 
 struct Xlat {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u64 address = (cpu.state.gpr[RBX] + cpu.reg<u8>(RAX)) & insn.address_mask();
-        cpu.set_reg<u8>(RAX, TRY(cpu.read<u8>(insn, insn.seg, address)));
+        cpu.set_reg<u8>(RAX, TRY(cpu.read<u8, attempt>(insn, insn.seg, address)));
         return true;
     }
 };
 
 /// CBW CWDE CDQE.
 struct ConvertAccumulator {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         if constexpr (sizeof(T) == 2) cpu.set_reg<T>(RAX, static_cast<T>(sign_extend(cpu.reg<u8>(RAX))));
@@ -107,7 +107,7 @@ struct ConvertAccumulator {
 
 /// CWD CDQ CQO.
 struct ConvertDouble {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         cpu.set_reg<T>(RDX, sign(cpu.reg<T>(RAX)) ? static_cast<T>(~T{0}) : T{0});
@@ -118,24 +118,24 @@ struct ConvertDouble {
 // ---- Stack -------------------------------------------------------------------------------------
 
 struct Push {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         T value;
         if constexpr (D == Kind::Imm) value = static_cast<T>(insn.imm);
-        else value = TRY((destination<T, D>(cpu, insn)));
+        else value = TRY((destination<T, D, attempt>(cpu, insn)));
         // The 8086 pushes SP as it is after the push (iAPX 286 PRM, C.1).
         if constexpr (D == Kind::Reg)
             if (insn.dst == RSP && !cpu.at_least(Level::I80286)) value = static_cast<T>(value - 2);
-        return cpu.push<T>(insn, value);
+        return cpu.push<T, attempt>(insn, value);
     }
 };
 
 struct PopRegister {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T value = TRY(cpu.peek<T>(insn));
+        const T value = TRY(cpu.peek<T, attempt>(insn));
         cpu.set_sp(cpu.sp() + sizeof(T));
         cpu.set_reg<T>(insn.dst, value);
         return true;
@@ -144,13 +144,13 @@ struct PopRegister {
 
 /// An address with (E)SP as its base is computed after SP was incremented (SDM vol. 2B, POP).
 struct PopMemory {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T value = TRY(cpu.peek<T>(insn));
+        const T value = TRY(cpu.peek<T, attempt>(insn));
         const u64 old = cpu.state.gpr[RSP];
         cpu.set_sp(cpu.sp() + sizeof(T));
-        if (assign<T, D>(cpu, insn, value)) return true;
+        if (assign<T, D, attempt>(cpu, insn, value)) return true;
         cpu.state.gpr[RSP] = old;
         return false;
     }
@@ -185,65 +185,96 @@ struct Popa {
 
 template <Seg seg>
 struct PushSegment {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         // Only 16 bits are written, whatever the operand size (SDM vol. 2B, PUSH, "the
         // processor either zero-extends or writes the low 16 bits"; since the 386 it writes 16).
         const u64 sp = (cpu.sp() - sizeof(T)) & cpu.stack_mask();
-        if (!cpu.write<u16>(insn, SS, sp, cpu.state.seg[seg].selector)) return false;
+        if (!cpu.write<u16, attempt>(insn, SS, sp, cpu.state.seg[seg].selector)) return false;
         cpu.set_sp(sp);
         return true;
     }
 };
 
 /// A load of SS holds back interrupts and debug traps for one instruction (SDM vol. 3A, 6.8.3).
-Flow after_segment_load(Cpu& cpu, const Insn& insn, u8 seg)
+Flow after_stack_segment(Cpu& cpu, const Insn& insn)
 {
-    if (seg == SS) {
-        cpu.state.interrupt_shadow = cpu.state.debug_shadow = true;
-        cpu.state.rip = cpu.next_ip(insn);
-        return cpu.leave(&insn);
+    cpu.state.interrupt_shadow = cpu.state.debug_shadow = true;
+    cpu.state.rip = cpu.next_ip(insn);
+    return cpu.leave(&insn);
+}
+
+template <Seg seg, class T>
+bool pop_segment(Cpu& cpu, const Insn& insn)
+{
+    const u16 selector = TRY(cpu.peek<u16>(insn));
+    const u64 sp = cpu.sp() + sizeof(T), mask = cpu.stack_mask();
+    if (seg == SS || !cpu.load_data_segment_real(seg, selector)) {
+        cpu.at(insn);
+        if (!cpu.load_segment(seg, selector)) return false;
     }
-    return cpu.follow(&insn, false, cpu.next_ip(insn));
+    cpu.state.gpr[RSP] = (cpu.state.gpr[RSP] & ~mask) | (sp & mask);
+    return true;
 }
 
 template <Seg seg>
 struct PopSegment {
     template <class T, Kind, Kind>
+    static bool execute(Cpu& cpu, const Insn& insn)
+    {
+        return pop_segment<seg, T>(cpu, insn);
+    }
+};
+
+struct PopStackSegment {
+    template <class T, Kind, Kind>
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
-        cpu.at(insn);
-        const u16 selector = TRY(cpu.peek<u16>(insn));
-        const u64 sp = cpu.sp() + sizeof(T);
-        const u64 mask = cpu.stack_mask();
-        if (!cpu.load_segment(seg, selector)) return {};
-        cpu.state.gpr[RSP] = (cpu.state.gpr[RSP] & ~mask) | (sp & mask);
-        return after_segment_load(cpu, insn, seg);
+        if (!pop_segment<SS, T>(cpu, insn)) return {};
+        return after_stack_segment(cpu, insn);
     }
 };
 
 /// MOV Sw, Ew. CS as the destination is #UD since the 286.
+template <Seg seg>
 struct MovToSegment {
     template <class, Kind, Kind S>
-    static Flow execute(Cpu& cpu, const Insn& insn)
+    static auto execute(Cpu& cpu, const Insn& insn)
     {
-        cpu.at(insn);
-        if (insn.dst == CS && cpu.at_least(Level::I80286)) return cpu.undefined_opcode(), Flow{};
+        if constexpr (seg == SS) return load_stack_segment<S>(cpu, insn);
+        else return load<S>(cpu, insn);
+    }
+
+private:
+    template <Kind S>
+    static bool load(Cpu& cpu, const Insn& insn)
+    {
+        if (seg == CS && cpu.at_least(Level::I80286)) return cpu.undefined_opcode();
         const u16 selector = TRY((source<u16, S>(cpu, insn)));
-        if (!cpu.load_segment(insn.dst, selector)) return {};
-        return after_segment_load(cpu, insn, insn.dst);
+        if (seg != CS && cpu.load_data_segment_real(seg, selector)) return true;
+        cpu.at(insn);
+        return cpu.load_segment(seg, selector);
+    }
+
+    template <Kind S>
+    static Flow load_stack_segment(Cpu& cpu, const Insn& insn)
+    {
+        const u16 selector = TRY((source<u16, S>(cpu, insn)));
+        cpu.at(insn);
+        if (!cpu.load_segment(SS, selector)) return {};
+        return after_stack_segment(cpu, insn);
     }
 };
 
 /// To memory 16 bits are written; to a register, the operand size (SDM vol. 2B, MOV).
 struct MovFromSegment {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u16 selector = cpu.state.seg[insn.src].selector;
-        if constexpr (D == Kind::Mem) return assign<u16, D>(cpu, insn, selector);
-        else return assign<T, D>(cpu, insn, selector);
+        if constexpr (D == Kind::Mem) return assign<u16, D, attempt>(cpu, insn, selector);
+        else return assign<T, D, attempt>(cpu, insn, selector);
     }
 };
 
@@ -251,23 +282,25 @@ struct MovFromSegment {
 template <Seg seg>
 struct LoadFarPointer {
     template <class T, Kind, Kind>
-    static Flow execute(Cpu& cpu, const Insn& insn)
+    static bool execute(Cpu& cpu, const Insn& insn)
     {
-        cpu.at(insn);
         const u64 address = cpu.address(insn);
         const T offset = TRY(cpu.read<T>(insn, insn.seg, address));
         const u16 selector =
             TRY(cpu.read<u16>(insn, insn.seg, (address + sizeof(T)) & insn.address_mask()));
-        if (!cpu.load_segment(seg, selector)) return {};
+        if (seg == SS || !cpu.load_data_segment_real(seg, selector)) {
+            cpu.at(insn);
+            if (!cpu.load_segment(seg, selector)) return false;
+        }
         cpu.set_reg<T>(insn.dst, offset);
-        return cpu.follow(&insn, false, cpu.next_ip(insn));
+        return true;
     }
 };
 
 // ---- Flags -------------------------------------------------------------------------------------
 
 struct Lahf {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         const u32 low = (cpu.flags.get() & 0xD5) | kReservedSetFlags;
@@ -277,7 +310,7 @@ struct Lahf {
 };
 
 struct Sahf {
-    template <class, Kind, Kind>
+    template <class, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn&)
     {
         cpu.flags.set((cpu.flags.get() & OF) | (cpu.reg<u8>(RAX | kHighByte) & 0xD5));
@@ -312,7 +345,7 @@ struct Popf {
             const bool pending = (image & IF) && (old & VIP);
             if (sizeof(T) != 2 || !(cpu.state.cr4 & kCr4Vme) || pending || (image & TF))
                 return cpu.general_protection(), Flow{};
-            const u32 writable = 0xFFFF & ~static_cast<u32>(IOPL | IF);
+            const u32 writable = 0xFFFF & defined_flags(cpu) & ~static_cast<u32>(IOPL | IF);
             result = (old & ~(writable | VIF)) | (image & writable) | (image & IF ? VIF : 0u);
         } else {
             u32 writable = writable_flags(cpu, sizeof(T) == 2 ? 2 : 4);
@@ -332,10 +365,10 @@ struct Popf {
 
 template <int code>
 struct Set {
-    template <class, Kind D, Kind>
+    template <class, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        return assign<u8, D>(cpu, insn, condition<code>(cpu.flags));
+        return assign<u8, D, attempt>(cpu, insn, condition<code>(cpu.flags));
     }
 };
 
@@ -343,10 +376,10 @@ struct Set {
 /// in any case.
 template <int code>
 struct Cmov {
-    template <class T, Kind, Kind S>
+    template <class T, Kind, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T value = TRY((source<T, S>(cpu, insn)));
+        const T value = TRY((source<T, S, attempt>(cpu, insn)));
         cpu.set_reg<T>(insn.dst, condition<code>(cpu.flags) ? value : cpu.reg<T>(insn.dst));
         return true;
     }
@@ -357,7 +390,6 @@ using enum Carry;
 
 constexpr Row kMoves{.carry = Copy};
 constexpr Row kStack{.carry = Copy, .rules = kDefault64};
-constexpr Row kSegmentLoad{.carry = End};
 
 // clang-format off
 constexpr auto kRows = std::to_array<Opcode>({
@@ -366,7 +398,12 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<Mov, Gb, Eb>(0x8A, "mov", kMoves),
     row<Mov, Gv, Ev>(0x8B, "mov", kMoves),
     row<MovFromSegment, Ev, Sw>(0x8C, "mov"),
-    row<MovToSegment, Sw, Ew>(0x8E, "mov", kSegmentLoad),
+    row<MovToSegment<ES>, Sw, Ew>(0x8E, "mov", {.reg = ES}),
+    row<MovToSegment<CS>, Sw, Ew>(0x8E, "mov", {.reg = CS}),
+    row<MovToSegment<SS>, Sw, Ew>(0x8E, "mov", {.carry = End, .reg = SS}),
+    row<MovToSegment<DS>, Sw, Ew>(0x8E, "mov", {.reg = DS}),
+    row<MovToSegment<FS>, Sw, Ew>(0x8E, "mov", {.level = Level::I80386, .reg = FS}),
+    row<MovToSegment<GS>, Sw, Ew>(0x8E, "mov", {.level = Level::I80386, .reg = GS}),
     row<MovFromOffset, AL, Ob>(0xA0, "mov"),
     row<MovFromOffset, eAX, Ov>(0xA1, "mov"),
     row<MovToOffset, Ob, AL>(0xA2, "mov"),
@@ -400,17 +437,17 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<PushSegment<DS>, eAX>(0x1E, "push ds", {.rules = kInvalid64}),
     row<PushSegment<FS>, eAX>(0x1A0, "push fs", {.level = Level::I80386, .rules = kDefault64}),
     row<PushSegment<GS>, eAX>(0x1A8, "push gs", {.level = Level::I80386, .rules = kDefault64}),
-    row<PopSegment<ES>, eAX>(0x07, "pop es", {.carry = End, .rules = kInvalid64}),
-    row<PopSegment<SS>, eAX>(0x17, "pop ss", {.carry = End, .rules = kInvalid64}),
-    row<PopSegment<DS>, eAX>(0x1F, "pop ds", {.carry = End, .rules = kInvalid64}),
-    row<PopSegment<FS>, eAX>(0x1A1, "pop fs", {.carry = End, .level = Level::I80386, .rules = kDefault64}),
-    row<PopSegment<GS>, eAX>(0x1A9, "pop gs", {.carry = End, .level = Level::I80386, .rules = kDefault64}),
+    row<PopSegment<ES>, eAX>(0x07, "pop es", {.rules = kInvalid64}),
+    row<PopStackSegment, eAX>(0x17, "pop ss", {.carry = End, .rules = kInvalid64}),
+    row<PopSegment<DS>, eAX>(0x1F, "pop ds", {.rules = kInvalid64}),
+    row<PopSegment<FS>, eAX>(0x1A1, "pop fs", {.level = Level::I80386, .rules = kDefault64}),
+    row<PopSegment<GS>, eAX>(0x1A9, "pop gs", {.level = Level::I80386, .rules = kDefault64}),
 
-    row<LoadFarPointer<ES>, Gv, M>(0xC4, "les", {.carry = End, .rules = kInvalid64}),
-    row<LoadFarPointer<DS>, Gv, M>(0xC5, "lds", {.carry = End, .rules = kInvalid64}),
-    row<LoadFarPointer<SS>, Gv, M>(0x1B2, "lss", {.carry = End, .level = Level::I80386}),
-    row<LoadFarPointer<FS>, Gv, M>(0x1B4, "lfs", {.carry = End, .level = Level::I80386}),
-    row<LoadFarPointer<GS>, Gv, M>(0x1B5, "lgs", {.carry = End, .level = Level::I80386}),
+    row<LoadFarPointer<ES>, Gv, M>(0xC4, "les", {.rules = kInvalid64}),
+    row<LoadFarPointer<DS>, Gv, M>(0xC5, "lds", {.rules = kInvalid64}),
+    row<LoadFarPointer<SS>, Gv, M>(0x1B2, "lss", {.level = Level::I80386}),
+    row<LoadFarPointer<FS>, Gv, M>(0x1B4, "lfs", {.level = Level::I80386}),
+    row<LoadFarPointer<GS>, Gv, M>(0x1B5, "lgs", {.level = Level::I80386}),
 
     row<Lahf>(0x9F, "lahf", {.flags = {.reads = kArithmeticFlags & ~OF}, .carry = Copy}),
     row<Sahf>(0x9E, "sahf", {.flags = {.writes = kArithmeticFlags & ~OF}, .carry = Copy}),

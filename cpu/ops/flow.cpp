@@ -42,43 +42,43 @@ struct JmpNear {
 };
 
 struct JmpIndirect {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
-        const T target = TRY((destination<T, D>(cpu, insn)));
+        const T target = TRY((destination<T, D, attempt>(cpu, insn)));
         if (!within_limit(cpu, target)) return {};
         return cpu.follow_indirect(&insn, target);
     }
 };
 
 struct CallNear {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         const u64 target = relative_target<T>(cpu, insn);
         if (!within_limit(cpu, target)) return {};
-        if (!cpu.push<T>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
+        if (!cpu.push<T, attempt>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
         return cpu.follow(&insn, true, target);
     }
 };
 
 struct CallIndirect {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
-        const T target = TRY((destination<T, D>(cpu, insn)));
+        const T target = TRY((destination<T, D, attempt>(cpu, insn)));
         if (!within_limit(cpu, target)) return {};
-        if (!cpu.push<T>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
+        if (!cpu.push<T, attempt>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
         return cpu.follow_indirect(&insn, target);
     }
 };
 
 /// RET and RET Iw: imm is 0 without.
 struct Ret {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
-        const T target = TRY(cpu.peek<T>(insn));
+        const T target = TRY(cpu.peek<T, attempt>(insn));
         if (!within_limit(cpu, target)) return {};
         cpu.set_sp(cpu.sp() + sizeof(T) + static_cast<u64>(insn.imm));
         return cpu.follow_indirect(&insn, target);
@@ -183,7 +183,6 @@ struct Iret {
         cpu.at(insn);
         cpu.state.rip = cpu.next_ip(insn);  // where a nested task would go on
         if (!cpu.interrupt_return(sizeof(T))) return {};
-        cpu.state.nmi_blocked = false;
         return cpu.leave(&insn);
     }
 };
@@ -244,11 +243,11 @@ struct Enter {
 };
 
 struct Leave {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u64 frame = cpu.state.gpr[RBP] & cpu.stack_mask();
-        const T value = TRY(cpu.read<T>(insn, SS, frame));
+        const T value = TRY(cpu.read<T, attempt>(insn, SS, frame));
         cpu.set_sp(frame + sizeof(T));
         cpu.set_reg<T>(RBP, value);
         return true;
@@ -274,20 +273,20 @@ using enum Carry;
 constexpr Row kFar{.carry = End};
 constexpr Row kFarOld{.carry = End, .rules = kInvalid64};
 
-constexpr Row kBranch{.carry = End, .rules = kDefault64};
+constexpr Row kBranch{.carry = End, .rules = kForce64};  // 66 is ignored
 
 // clang-format off
 constexpr auto kRows = std::to_array<Opcode>({
     row<JmpNear, Jz>(0xE9, "jmp", kBranch),
     row<JmpNear, Jb>(0xEB, "jmp", kBranch),
-    row<JmpIndirect, Ev>(0xFF, "jmp", {.carry = End, .rules = kDefault64, .reg = 4}),
+    row<JmpIndirect, Ev>(0xFF, "jmp", {.carry = End, .rules = kForce64, .reg = 4}),
     row<CallNear, Jz>(0xE8, "call", kBranch),
-    row<CallIndirect, Ev>(0xFF, "call", {.carry = End, .rules = kDefault64, .reg = 2}),
+    row<CallIndirect, Ev>(0xFF, "call", {.carry = End, .rules = kForce64, .reg = 2}),
     row<Ret, eAX>(0xC3, "ret", kBranch),
     row<Ret, Iw>(0xC2, "ret", kBranch),
 
-    row<LoopCx<Loop::WhileNotZero>, Jb>(0xE0, "loopne", {.flags = {.reads = ZF}, .carry = End, .rules = kDefault64}),
-    row<LoopCx<Loop::WhileZero>, Jb>(0xE1, "loope", {.flags = {.reads = ZF}, .carry = End, .rules = kDefault64}),
+    row<LoopCx<Loop::WhileNotZero>, Jb>(0xE0, "loopne", {.flags = {.reads = ZF}, .carry = End, .rules = kForce64}),
+    row<LoopCx<Loop::WhileZero>, Jb>(0xE1, "loope", {.flags = {.reads = ZF}, .carry = End, .rules = kForce64}),
     row<LoopCx<Loop::Always>, Jb>(0xE2, "loop", kBranch),
     row<Jcxz, Jb>(0xE3, "jcxz", kBranch),
 
@@ -317,9 +316,9 @@ template <int... code>
 constexpr std::array<Opcode, 32> jcc_rows(std::integer_sequence<int, code...>)
 {
     return {row<Jcc<code>, Jb>(0x70 + code, kNames[code],
-                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .rules = kDefault64})...,
+                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .rules = kForce64})...,
             row<Jcc<code>, Jz>(0x180 + code, kNames[code],
-                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .level = Level::I80386, .rules = kDefault64})...};
+                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .level = Level::I80386, .rules = kForce64})...};
 }
 
 constexpr auto build()

@@ -5,6 +5,7 @@
 /// commit registers and flags, so that a fault changes nothing. It returns
 ///   - bool: false after a fault; execution goes on with the next instruction of the block, or
 ///   - Fallible<const Insn*>: instructions that end a block, see Cpu::follow and Cpu::leave.
+/// Frequent instructions take a fourth parameter, the Attempt, and hand it to every memory access.
 #pragma once
 
 #include "cpu/cpu.h"
@@ -17,49 +18,69 @@ enum class Kind : u8 { None, Reg, Mem, Imm };
 using Flow = Fallible<const Insn*>;
 
 /// The value of the source operand.
-template <class T, Kind S>
-Fallible<T> source(Cpu& cpu, const Insn& insn)
+template <class T, Kind S, Attempt attempt = Attempt::Full>
+[[gnu::always_inline]] inline Fallible<T> source(Cpu& cpu, const Insn& insn)
 {
     if constexpr (S == Kind::Reg) return cpu.reg<T>(insn.src);
-    else if constexpr (S == Kind::Mem) return cpu.read<T>(insn, insn.seg, cpu.address(insn));
+    else if constexpr (S == Kind::Mem)
+        return cpu.read<T, attempt>(insn, insn.seg, cpu.address(insn));
     else return static_cast<T>(insn.imm);
 }
 
 /// The value of the destination operand.
-template <class T, Kind D>
-Fallible<T> destination(Cpu& cpu, const Insn& insn)
+template <class T, Kind D, Attempt attempt = Attempt::Full>
+[[gnu::always_inline]] inline Fallible<T> destination(Cpu& cpu, const Insn& insn)
 {
-    if constexpr (D == Kind::Mem) return cpu.read<T>(insn, insn.seg, cpu.address(insn));
+    if constexpr (D == Kind::Mem) return cpu.read<T, attempt>(insn, insn.seg, cpu.address(insn));
     else return cpu.reg<T>(insn.dst);
 }
 
-template <class T, Kind D>
-[[nodiscard]] bool assign(Cpu& cpu, const Insn& insn, T value)
+template <class T, Kind D, Attempt attempt = Attempt::Full>
+[[nodiscard, gnu::always_inline]] inline bool assign(Cpu& cpu, const Insn& insn, T value)
 {
-    if constexpr (D == Kind::Mem) return cpu.write<T>(insn, insn.seg, cpu.address(insn), value);
+    if constexpr (D == Kind::Mem) return cpu.write<T, attempt>(insn, insn.seg, cpu.address(insn), value);
     else return cpu.set_reg<T>(insn.dst, value), true;
 }
 
 /// destination = f(destination). `f` may commit flags: nothing can fault after it.
-template <class T, Kind D, class F>
-[[nodiscard]] bool modify(Cpu& cpu, const Insn& insn, F f)
+template <class T, Kind D, Attempt attempt = Attempt::Full, class F>
+[[nodiscard, gnu::always_inline]] inline bool modify(Cpu& cpu, const Insn& insn, F f)
 {
     if constexpr (D == Kind::Mem)
-        return cpu.modify<T>(insn, insn.seg, cpu.address(insn), f);
+        return cpu.modify<T, attempt>(insn, insn.seg, cpu.address(insn), f);
     else return cpu.set_reg<T>(insn.dst, f(cpu.reg<T>(insn.dst))), true;
 }
 
 inline const Insn* next(Cpu& cpu, const Insn* insn) { return insn[1].exec(cpu, insn + 1); }
 
+/// Executes an instruction with all that can happen in it.
+template <class Op, class T, Kind D, Kind S, Attempt... attempt>
+const Insn* handle_fully(Cpu& cpu, const Insn* insn)
+{
+    const auto result = Op::template execute<T, D, S, attempt...>(cpu, *insn);
+    if constexpr (std::is_same_v<decltype(result), const bool>) {
+        if (!result) [[unlikely]] return cpu.faulted(insn);
+        return insn[1].exec(cpu, insn + 1);
+    } else {
+        return result.ok ? result.value : cpu.faulted(insn);
+    }
+}
+
+/// An `execute` that also takes an Attempt is tried with the fast one first. It changes nothing before
+/// its last access to memory has succeeded, so that it can start again.
 template <class Op, class T, Kind D, Kind S>
 const Insn* handle(Cpu& cpu, const Insn* insn)
 {
-    if constexpr (std::is_same_v<decltype(Op::template execute<T, D, S>(cpu, *insn)), bool>) {
-        if (!Op::template execute<T, D, S>(cpu, *insn)) [[unlikely]] return cpu.faulted(insn);
-        return insn[1].exec(cpu, insn + 1);
+    if constexpr (requires { Op::template execute<T, D, S, Attempt::Fast>(cpu, *insn); }) {
+        const auto result = Op::template execute<T, D, S, Attempt::Fast>(cpu, *insn);
+        if constexpr (std::is_same_v<decltype(result), const bool>) {
+            if (!result) [[unlikely]] return handle_fully<Op, T, D, S, Attempt::Full>(cpu, insn);
+            return insn[1].exec(cpu, insn + 1);
+        } else {
+            return result.ok ? result.value : handle_fully<Op, T, D, S, Attempt::Full>(cpu, insn);
+        }
     } else {
-        const Flow flow = Op::template execute<T, D, S>(cpu, *insn);
-        return flow.ok ? flow.value : cpu.faulted(insn);
+        return handle_fully<Op, T, D, S>(cpu, insn);
     }
 }
 

@@ -16,24 +16,24 @@ u32 shift_count(const Cpu& cpu, u8 count)
 
 template <ShiftOp op>
 struct Shift {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u8 raw = S == Kind::Imm ? static_cast<u8>(insn.imm) : cpu.reg<u8>(RCX);
         const u32 count = shift_count<T>(cpu, raw);
-        return modify<T, D>(cpu, insn, [&](T a) { return shift<op>(cpu.flags, a, count); });
+        return modify<T, D, attempt>(cpu, insn, [&](T a) { return shift<op>(cpu.flags, a, count); });
     }
 };
 
 /// SHLD and SHRD; the count is in the immediate or in CL.
 template <bool left, bool by_cl>
 struct DoubleShift {
-    template <class T, Kind D, Kind>
+    template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u32 count = shift_count<T>(cpu, by_cl ? cpu.reg<u8>(RCX) : static_cast<u8>(insn.imm));
         const T b = cpu.reg<T>(insn.src);
-        return modify<T, D>(cpu, insn,
+        return modify<T, D, attempt>(cpu, insn,
                             [&](T a) { return double_shift<left>(cpu.flags, a, b, count); });
     }
 };
@@ -57,7 +57,7 @@ T change_bit(LazyFlags& flags, T value, u32 index)
 /// (SDM vol. 2A, BT).
 template <BitOp op>
 struct Bit {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const T wide = S == Kind::Imm ? static_cast<T>(insn.imm) : cpu.reg<T>(insn.src);
@@ -69,11 +69,11 @@ struct Bit {
                                             i64{sizeof(T)});
             address &= insn.address_mask();
             if constexpr (op == BitOp::Test) {
-                const T value = TRY(cpu.read<T>(insn, insn.seg, address));
+                const T value = TRY(cpu.read<T, attempt>(insn, insn.seg, address));
                 change_bit<op>(cpu.flags, value, index);
                 return true;
             } else {
-                return cpu.modify<T>(insn, insn.seg, address,
+                return cpu.modify<T, attempt>(insn, insn.seg, address,
                                      [&](T a) { return change_bit<op>(cpu.flags, a, index); });
             }
         } else {
@@ -88,10 +88,10 @@ struct Bit {
 /// (as on every processor known); so do the five undefined flags.
 template <bool forward>
 struct Scan {
-    template <class T, Kind, Kind S>
+    template <class T, Kind, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const T value = TRY((source<T, S>(cpu, insn)));
+        const T value = TRY((source<T, S, attempt>(cpu, insn)));
         const u32 others = cpu.flags.get() & ~ZF;
         if (value == 0) {
             cpu.flags.set(others | ZF);
@@ -105,7 +105,7 @@ struct Scan {
 };
 
 struct Bswap {
-    template <class T, Kind, Kind>
+    template <class T, Kind, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         // Of a 16-bit register: undefined; the processors known clear it.

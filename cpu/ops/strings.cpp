@@ -212,7 +212,7 @@ constexpr FlagUse kReadsDf{.reads = DF};
 constexpr FlagUse kCompares{.reads = DF, .writes = kArithmeticFlags};
 constexpr Row kStrings{.flags = kReadsDf, .rules = kStringOp};
 constexpr Row kComparing{.flags = kCompares, .rules = kStringOp};
-constexpr Row kPorts{.flags = kReadsDf, .level = Level::I80286, .rules = kStringOp};
+constexpr Row kPorts{.flags = kReadsDf, .level = Level::I80286, .rules = kStringOp | kMax32};
 
 constexpr auto kRows = std::to_array<Opcode>({
     row<String<Movs>, AL>(0xA4, "movsb", kStrings),

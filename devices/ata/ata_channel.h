@@ -1,6 +1,6 @@
 /// An ATA cable with up to two drives.
 ///
-/// Source: T13 1410D ("ATA/ATAPI-6"), clauses 7 (registers) and 9.16 (devices that are not there).
+/// Source: T13 1410D ("ATA/ATAPI-6").
 /// Offsets 0..7 are the command block; the control block has one register that counts, Device
 /// Control when written and Alternate Status when read.
 ///

@@ -109,7 +109,7 @@ void AtaDisk::run_command()
     }
 }
 
-// ---- Addresses (clause 6.2)
+// ---- Addresses
 // ------------------------------------------------------------------------
 
 std::optional<u64> AtaDisk::address(bool ext) const
@@ -232,7 +232,7 @@ void AtaDisk::continue_access()
 // ---- The other commands
 // ------------------------------------------------------------------------------
 
-/// Clause 8.15.
+/// IDENTIFY DEVICE.
 void AtaDisk::identify()
 {
     const u64 all = total();
@@ -286,7 +286,7 @@ void AtaDisk::read_native_max(bool ext)
     port.complete();
 }
 
-/// X3T10 2008D, 8.15: sectors per track in Sector Count, the last head in Device/Head.
+/// Sectors per track in Sector Count, the last head in Device/Head.
 void AtaDisk::initialize_parameters()
 {
     if (port.state.count[0] == 0 || port.state.count[0] > 63) return port.fail(kAbrt);
@@ -331,7 +331,7 @@ void AtaDisk::flush()
     port.complete();
 }
 
-/// Clause 6.9. SLEEP is left by any command, so that firmware without a driver finds the disk.
+/// SLEEP is left by any command, so that firmware without a driver finds the disk.
 void AtaDisk::set_power_mode(u8 command)
 {
     switch (command) {

@@ -1,6 +1,6 @@
 /// An ATA hard disk.
 ///
-/// Source: T13 1410D ("ATA/ATAPI-6"): clause 8 for the commands, clause 8.15 for IDENTIFY DEVICE;
+/// Source: T13 1410D ("ATA/ATAPI-6");
 /// the commands that ATA-6 made obsolete (RECALIBRATE, SEEK, INITIALIZE DEVICE PARAMETERS and CHS
 /// addressing) from X3T10 2008D ("ATA-2").
 ///

@@ -27,7 +27,7 @@ void AtaPort::power_on()
     if (on_change) on_change();
 }
 
-// ---- Registers (clause 7)
+// ---- Registers
 // ------------------------------------------------------------------------
 
 u8 AtaPort::read(u16 offset, bool hob)
@@ -44,8 +44,8 @@ u8 AtaPort::read(u16 offset, bool hob)
     }
 }
 
-/// "If a write occurs while BSY or DRQ is set, the result is indeterminate": here it is ignored
-/// while BSY, except that a packet drive always takes DEVICE RESET.
+/// The standard leaves open what a write does while BSY is set. Here it is ignored, except that a
+/// packet drive always takes DEVICE RESET.
 void AtaPort::write(u16 offset, u8 value)
 {
     if (state.status & kBsy) {
@@ -96,7 +96,7 @@ void AtaPort::set_srst(bool level)
     busy(Due::Reset, kResetTime);
 }
 
-/// Clause 9.12: what a reset leaves in the registers.
+/// What a reset leaves in the registers.
 void AtaPort::place_signature()
 {
     state.count = state.lba_low = {1, 0};

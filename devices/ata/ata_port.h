@@ -1,6 +1,6 @@
 /// The drive's end of an ATA cable: task file, status, and the transfer of data blocks.
 ///
-/// Sources: T13 1410D ("ATA/ATAPI-6"), clauses 6 to 9. Names below are the standard's: BSY, DRDY,
+/// Sources: T13 1410D ("ATA/ATAPI-6"). Names below are the standard's: BSY, DRDY,
 /// DF, DSC, DRQ, ERR, INTRQ, HOB, nIEN, SRST, PIO data-in and data-out, DMARQ.
 ///
 /// Hard disks and CD-ROM drives both consist of one of these and a command set. The port stores

@@ -53,7 +53,7 @@ u32 AtapiCdrom::disc_sectors() const
 // ---- ATA commands
 // ------------------------------------------------------------------------------------
 
-/// Clause 9.12: commands for hard disks are aborted, and IDENTIFY DEVICE among others shows the
+/// Commands for hard disks are aborted, and IDENTIFY DEVICE among others shows the
 /// signature that tells why.
 void AtapiCdrom::run_command()
 {
@@ -140,8 +140,7 @@ void AtapiCdrom::run_block()
     }
 }
 
-/// The next DRQ block of what is in the buffer. "The byte count shall be even unless it is the last
-/// one."
+/// The next DRQ block of what is in the buffer. Its byte count is even unless it is the last one.
 void AtapiCdrom::send()
 {
     state.stage = Stage::Data;

@@ -1,6 +1,6 @@
 /// An ATAPI CD-ROM drive with data discs.
 ///
-/// Sources: T13 1410D ("ATA/ATAPI-6"), clauses 8.23 and 9.8 to 9.10, for PACKET; INCITS 360
+/// Sources: T13 1410D ("ATA/ATAPI-6"), for PACKET; INCITS 360
 /// ("MMC-3") and SFF-8020i for the packet commands. Names are theirs: sense key, ASC, ASCQ, LoEj.
 ///
 /// A disc is an image of 2048-byte sectors: one session with one data track.

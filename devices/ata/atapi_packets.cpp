@@ -1,4 +1,4 @@
-// The packet commands of the CD-ROM drive (MMC-3, clause 5; SPC-2 for the general ones).
+// The packet commands of the CD-ROM drive (MMC-3; SPC-2 for the general ones).
 #include <algorithm>
 
 #include "devices/ata/atapi_cdrom.h"
@@ -230,7 +230,7 @@ void AtapiCdrom::get_event_status()
     answer(8, allocation);
 }
 
-/// MMC-3, 5.6: profile list, core, removable medium, CD read and DVD read.
+/// Profile list, core, removable medium, CD read and DVD read.
 void AtapiCdrom::get_configuration()
 {
     const u32 sectors = disc_sectors();

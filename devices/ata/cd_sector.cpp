@@ -79,7 +79,7 @@ std::array<u8, kCdRawSector> raw_cd_sector(u32 lba, std::span<const u8, kCdUserD
     const u32 check = edc(std::span(sector).first(kEdc));
     for (u32 i = 0; i < 4; ++i) sector[kEdc + i] = static_cast<u8>(check >> 8 * i);
 
-    // Annex A: 16-bit words, whose lower and upper bytes are coded separately, in 43 columns; P
+    // 16-bit words, whose lower and upper bytes are coded separately, in 43 columns; P
     // along 24 rows, Q along the diagonals of the 26 rows that result.
     add_parity(sector, kP, 86, 24, [](u32 i, u32 j) { return i + 86 * j; });
     add_parity(sector, kQ, 52, 43,

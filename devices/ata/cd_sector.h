@@ -1,6 +1,6 @@
 /// The 2352 bytes of a CD-ROM mode 1 sector, made from its 2048 bytes of user data.
 ///
-/// Source: ECMA-130, clause 14 and annex A (EDC and Reed-Solomon product code).
+/// Source: ECMA-130, annexes A and B (Reed-Solomon product code, EDC).
 #pragma once
 
 #include <array>

@@ -50,8 +50,7 @@ void I440Fx::announce()
     announce_smram();
 }
 
-/// "When D_LCK is set, D_OPEN is reset to 0, and D_LCK, D_OPEN and G_SMRAME become read only" until
-/// reset.
+/// D_LCK clears D_OPEN and makes itself, D_OPEN and G_SMRAME read-only until reset.
 void I440Fx::written(u8 offset, u8 before)
 {
     if (offset >= kPam0 && offset <= kPam6) announce_pam(offset - kPam0);
@@ -62,7 +61,7 @@ void I440Fx::written(u8 offset, u8 before)
     announce_smram();
 }
 
-/// Section 3.2.15: the upper nibble of PAM0 is F0000h..FFFFFh; PAM1 to PAM6 have 16 KB per nibble
+/// The upper nibble of PAM0 is F0000h..FFFFFh; PAM1 to PAM6 have 16 KB per nibble
 /// from C0000h on.
 void I440Fx::announce_pam(int index)
 {

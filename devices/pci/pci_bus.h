@@ -1,6 +1,6 @@
 /// The PCI bus: configuration mechanism 1, and the interrupt wires between slots.
 ///
-/// Source: PCI Local Bus Specification 2.1, 3.7.4.1 (CONFIG_ADDRESS, CONFIG_DATA) and 2.2.6 (the
+/// Source: PCI Local Bus Specification 2.1 (CONFIG_ADDRESS, CONFIG_DATA; the
 /// usual rotation of INTA#..INTD# from slot to slot).
 #pragma once
 

@@ -38,7 +38,7 @@ u8 PciDevice::bar_offset(int bar)
     return bar == kRomBar ? kRomAddress : static_cast<u8>(kFirstBar + 4 * bar);
 }
 
-/// "Software writes all ones and reads the size": the address bits below the size stay 0.
+/// Software writes all ones and reads the size: the address bits below the size stay 0.
 void PciDevice::declare_bar(int index, BarKind kind, u32 size)
 {
     if (index < 0 || index >= kBars) return;

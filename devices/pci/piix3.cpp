@@ -95,7 +95,7 @@ void Elcr::reset()
     if (on_elcr) on_elcr(0, 0);
 }
 
-/// "SRST decides the kind of reset, which a transition of RCPU from 0 to 1 then starts."
+/// SRST decides the kind of reset, which a transition of RCPU from 0 to 1 then starts.
 void ResetControl::write(u16, u8 value)
 {
     const bool starts = (value & kRcpu) && !(state.rc & kRcpu);

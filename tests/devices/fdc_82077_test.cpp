@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "machine/savestate.h"
 #include "tests/devices/memory_medium.h"
 
 using namespace reprise;
@@ -106,6 +107,12 @@ struct Board {
             scheduler.advance_to(scheduler.next_deadline());
         EXPECT_TRUE(irq);
         return scheduler.now() - start_time;
+    }
+
+    void visit(auto& v)
+    {
+        v("scheduler", scheduler);
+        v("fdc", fdc);
     }
 
     /// A data command with its seven result bytes.
@@ -659,6 +666,28 @@ TEST(Fdc82077, ResetStopsATransferInItsTracks)
     board.fdc.write(2, 0x1C);
     board.wait_irq();
     EXPECT_EQ(board.command({0x08}, 2)[0], 0xC0);
+}
+
+TEST(Fdc82077, ASavedStateGoesOnInTheMiddleOfASector)
+{
+    Board board;
+    board.start();
+    board.insert();
+    board.dma(512, true);
+    board.send({0x46, 0, 0, 0, 9, 2, 18, 0x1B, 0xFF});
+    while (board.dma_left > 256) board.scheduler.advance_to(board.scheduler.next_deadline());
+    StateWriter writer;
+    writer.save("board", board);
+
+    Board copy;
+    copy.fdc.insert(0, &copy.disk, k1440);
+    StateReader(writer.saved).load("board", copy);
+    copy.memory = board.memory;
+    copy.dma_left = board.dma_left;
+    copy.dma_at = board.dma_at;
+    EXPECT_EQ(copy.wait_irq(), board.wait_irq());
+    EXPECT_EQ(copy.result(7), (Bytes{0x00, 0, 0, 0, 0, 10, 2}));
+    EXPECT_EQ(copy.memory, Bytes(512, MemoryMedium::pattern(8)));
 }
 
 TEST(Fdc82077, SurvivesRandomRegisterAccesses)

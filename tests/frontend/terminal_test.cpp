@@ -17,7 +17,7 @@ TEST(TerminalKeys, PlainAndControlCharacters)
 {
     TerminalKeys parser;
     EXPECT_EQ(parser.feed("aB\r\t\x7F\x03"),
-              keys({"a", "B", "Enter", "Tab", "Backspace", "Ctrl-c"}));
+              keys({"a", "Shift-b", "Enter", "Tab", "Backspace", "Ctrl-c"}));
 }
 
 TEST(TerminalKeys, SequencesOfXtermLinuxAndRxvt)
