@@ -47,10 +47,10 @@ u8 command_length(u8 first)
 
 }  // namespace
 
-Fdc82077::Fdc82077(Scheduler& scheduler, std::array<FloppyType, 4> types)
-    : scheduler_(scheduler),
-      drives_{FloppyDrive{types[0]}, FloppyDrive{types[1]}, FloppyDrive{types[2]},
-              FloppyDrive{types[3]}},
+Fdc82077::Fdc82077(Scheduler& scheduler, std::array<FloppyType, 4> types, u32 speed)
+    : scheduler_(scheduler), speed_(speed),
+      drives_{FloppyDrive{types[0], speed}, FloppyDrive{types[1], speed},
+              FloppyDrive{types[2], speed}, FloppyDrive{types[3], speed}},
       execution_{scheduler, "fdc.execution", [this] { run_execution(); }},
       reset_end_{scheduler, "fdc.reset", [this] { end_reset(); }},
       seek_{Event{scheduler, "fdc.seek0", [this] { step_seek(0); }},

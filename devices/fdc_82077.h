@@ -152,7 +152,9 @@ public:
         }
     };
 
-    Fdc82077(Scheduler& scheduler, std::array<FloppyType, 4> types);
+    /// With `speed` n, drives and data rate are n times as fast as real ones; software that waits for
+    /// the chip cannot tell, software that measures can.
+    Fdc82077(Scheduler& scheduler, std::array<FloppyType, 4> types, u32 speed = 1);
 
     std::function<void(bool level)> on_irq;  // INT
     std::function<void(bool level)> on_drq;  // DRQ
@@ -237,13 +239,14 @@ private:
     u16 burst_length() const;  // bytes between two looks at the FIFO
     u16 fifo_depth() const;    // bytes by which the host may be late
     u32 rate_kbps() const;
-    Time byte_time() const { return 8'000'000 / rate_kbps(); }
+    Time byte_time() const { return 8'000'000 / (rate_kbps() * speed_); }
     Time step_time() const;
     Time head_load_time() const;
     Time head_unload_time() const;
     FloppyDrive& selected() { return drives_[state.command[1] & 3]; }
 
     Scheduler& scheduler_;
+    u32 speed_;
     std::array<FloppyDrive, 4> drives_;
     Event execution_;
     Event reset_end_;

@@ -23,19 +23,19 @@ u32 Fdc82077::rate_kbps() const
 
 Time Fdc82077::step_time() const
 {
-    return (16u - bits(state.srt_hut, 7, 4)) * (kMillisecond * 500 / rate_kbps());
+    return (16u - bits(state.srt_hut, 7, 4)) * (kMillisecond * 500 / rate_kbps()) / speed_;
 }
 
 Time Fdc82077::head_load_time() const
 {
     const u32 hlt = bits(state.hlt_nd, 7, 1);
-    return (hlt ? hlt : 128) * (2 * kMillisecond * 500 / rate_kbps());
+    return (hlt ? hlt : 128) * (2 * kMillisecond * 500 / rate_kbps()) / speed_;
 }
 
 Time Fdc82077::head_unload_time() const
 {
     const u32 hut = bits(state.srt_hut, 3, 0);
-    return (hut ? hut : 16) * (16 * kMillisecond * 500 / rate_kbps());
+    return (hut ? hut : 16) * (16 * kMillisecond * 500 / rate_kbps()) / speed_;
 }
 
 // ---- SEEK, RELATIVE SEEK, RECALIBRATE

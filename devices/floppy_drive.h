@@ -45,7 +45,8 @@ public:
         bool operator==(const Id&) const = default;
     };
 
-    explicit FloppyDrive(FloppyType type) : type_(type) {}
+    /// `speed`: how many times faster than the real one everything in the drive moves.
+    explicit FloppyDrive(FloppyType type, u32 speed = 1) : type_(type), speed_(speed) {}
 
     /// The drive does not own the medium. The medium itself is no part of the state: when a saved
     /// state is restored, it has to be inserted before the state is loaded.
@@ -70,7 +71,10 @@ public:
     bool finds(u8 head, Id id) const { return finds_cylinder(id.c) && finds_on_track(head, id); }
     bool finds_cylinder(u8 c) const;
 
-    Time revolution() const { return type_ == FloppyType::M1_2 ? 166'666'667 : 200'000'000; }
+    Time revolution() const
+    {
+        return (type_ == FloppyType::M1_2 ? 166'666'667 : 200'000'000) / speed_;
+    }
     Time next_index(Time now) const { return now - now % revolution() + revolution(); }
     /// When sector `r` next passes under the heads.
     Time next_start_of(u8 r, Time now) const;
@@ -94,6 +98,7 @@ private:
     u32 sector_number(u8 head, Id id) const;
 
     FloppyType type_;
+    u32 speed_;
     BlockDevice* medium_ = nullptr;
     Geometry geometry_;
 };

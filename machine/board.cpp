@@ -70,7 +70,7 @@ Board::Board(const MachineConfig& machine_config, MessageSink tell)
       config(machine_config), on_message(std::move(tell)),
       cpu_clock{config.cpu_mips_numerator * 1'000'000, config.cpu_mips_denominator},
       memory(config.memory_bytes), cpu(*this, model_of(config)),
-      fdc(scheduler, floppy_types(floppy_media_)), vga_pci(kVgaIdentity)
+      fdc(scheduler, floppy_types(floppy_media_), config.floppy_speed), vga_pci(kVgaIdentity)
 {
     scheduler.on_armed = [this](Time deadline) { cpu.limit_run(clock_at(deadline)); };
     memory.on_changed = [this](u64 first, u64 size) {

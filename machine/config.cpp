@@ -82,13 +82,14 @@ MachineConfig Reader::read(const toml::table& root)
 {
     require_known(root, "",
                   {"boot", "memory", "cpu", "fda", "fdb", "hda", "hdb", "hdc", "hdd", "firmware",
-                   "serial", "parallel", "rtc", "debug"});
+                   "serial", "parallel", "rtc", "debug", "floppy"});
     const auto* cpu = section(root, "cpu", {"model", "mips"});
     const auto* firmware = section(root, "firmware", {"bios", "vgabios"});
     const auto* serials = section(root, "serial", {"com1", "com2"});
     const auto* parallel = section(root, "parallel", {"lpt1"});
     const auto* rtc = section(root, "rtc", {"base"});
     const auto* debug = section(root, "debug", {"post_port"});
+    const auto* floppy = section(root, "floppy", {"speed"});
 
     MachineConfig config;
     using Node = const toml::node;
@@ -110,6 +111,9 @@ MachineConfig Reader::read(const toml::table& root)
             fail(node, "serial.com2: only one serial port can be on stdio");
     });
     with(parallel, "lpt1", [&](Node& node) { config.parallel_path = path(node, "parallel.lpt1"); });
+    with(floppy, "speed", [&](Node& node) {
+        config.floppy_speed = static_cast<u32>(integer(node, "floppy.speed", 1, 1000));
+    });
     with(rtc, "base", [&](Node& node) { config.rtc_base = rtc_base(node); });
     with(debug, "post_port", [&](Node& node) {
         config.post_port = static_cast<u16>(integer(node, "debug.post_port", 0, 0xFFFF));
@@ -373,6 +377,7 @@ toml::table to_toml(const MachineConfig& config)
          toml::table{{"com1", config.serial[0].backend}, {"com2", config.serial[1].backend}}},
         {"parallel", toml::table{{"lpt1", config.parallel_path}}},
         {"rtc", toml::table{{"base", config.rtc_base}}},
+        {"floppy", toml::table{{"speed", i64{config.floppy_speed}}}},
         {"debug", toml::table{{"post_port", i64{config.post_port}}}},
     };
     for (std::size_t i = 0; i < std::size(kDriveNames); ++i) {

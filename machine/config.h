@@ -36,6 +36,7 @@ struct MachineConfig {
     u64 memory_bytes = u64{32} << 20;
 
     std::array<DriveConfig, 2> floppy;
+    u32 floppy_speed = 20;  // how many times faster than real drives turn and step
     std::array<DriveConfig, 4> ata;  // primary master, slave, secondary master, slave
     std::string boot_order = "";     // of a, c, d; empty: what the media suggest
 
@@ -71,6 +72,9 @@ struct MachineConfig {
 ///     snapshot = false        # what the guest writes stays in memory
 ///     geometry = [306, 4, 17] # cylinders, heads, sectors; default: guessed from the image
 ///     present = true          # the drive is there even without a medium
+///
+///     [floppy]
+///     speed = 20              # times faster than a real drive; 1 for software that measures it
 ///
 ///     [firmware]
 ///     bios = "bios.bin"       # default: Debian's package seabios

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154  # shares variables with who sources it
 # Sourced by ./run and ./check: what Reprise is made from, how to get it, and how to build.
 # Everything needed is a package of Debian 12; on other systems the list says what to look for.
 # `me` is the name of the script, `root` the top of the tree, `preset` what to build.
@@ -13,7 +14,6 @@ pkg-config           finds libraries
 libfmt-dev           text formatting
 libcli11-dev         the command line
 libtomlplusplus-dev  machine files
-nlohmann-json3-dev   the control protocol
 libsdl2-dev          window and sound
 libpng-dev           screenshots
 zlib1g-dev           compressed images
@@ -25,7 +25,7 @@ seabios              the firmware the PC starts with
 test_packages='
 libgtest-dev         the test framework
 libzydis-dev         an independent disassembler to test the decoder with
-libzycore-dev        part of it
+nlohmann-json3-dev   reads what describes the conformance suites
 '
 # Comes along whenever something else has to be installed, and is never missed.
 helpful_packages='
@@ -96,15 +96,15 @@ configure()
     echo "$me: configuring build/$preset" >&2
     log=$(cd "$root" && cmake "${fresh[@]}" --preset "$preset" 2>&1) || {
         echo "$log" >&2
-        fail "cannot configure build/$preset; the reason is above"
+        fail "cannot configure (in build/$preset); the reason is above"
     }
     sed -n 's/^-- \(.* not found (Debian.*\)/'"$me"': \1/p' <<<"$log" >&2
 }
 
-# build [TARGET...]: without a target, everything.
+# build TARGET: `all` is everything.
 build()
 {
     configure
-    cmake --build "$root/build/$preset" ${1:+--target "$@"} 1>&2 ||
-        fail "cannot build build/$preset; the first error above says why"
+    cmake --build "$root/build/$preset" --target "$1" 1>&2 ||
+        fail "cannot build (in build/$preset); the first error above says why"
 }
