@@ -43,14 +43,29 @@ Block* BlockCache::add(const Block& block, const std::vector<Insn>& insns)
     return &b;
 }
 
+BlockCache::PageTable& BlockCache::table(u64 physical)
+{
+    auto& t = pages_[physical >> 22 & 1023];
+    if (!t) t = std::make_unique<PageTable>();
+    return *t;
+}
+
+const u64* BlockCache::granules(u64 physical)
+{
+    static constexpr u64 kNone = 0;
+    return physical >> 32 == 0 ? &table(physical).granules[physical >> 12 & 1023] : &kNone;
+}
+
 void BlockCache::cover(Block& block, u64 first, u64 size)
 {
-    auto& table = pages_[first >> 22 & 1023];
-    if (!table) table = std::make_unique<PageTable>();
-    auto& code = (*table)[first >> 12 & 1023];
+    PageTable& t = table(first);
+    auto& code = t.code[first >> 12 & 1023];
     if (!code) code = std::make_unique<CodePage>();
     code->blocks.push_back(&block);
-    for (u64 i = 0; i < size; ++i) code->decoded.set((first + i) % kPageSize);
+    for (u64 i = first % kPageSize; i < first % kPageSize + size; ++i) {
+        code->decoded.set(i);
+        t.granules[first >> 12 & 1023] |= u64{1} << (i >> kGranuleShift);
+    }
 }
 
 bool BlockCache::invalidate(u64 physical, u64 size)
@@ -74,6 +89,7 @@ bool BlockCache::invalidate(u64 physical, u64 size)
         const std::vector<Block*> old = std::move(code.blocks);
         code.blocks.clear();
         code.decoded.reset();
+        table(first).granules[first >> 12 & 1023] = 0;
         std::vector<Block*> gone;
         for (Block* b : old) {
             if (!b->valid) continue;
@@ -86,7 +102,7 @@ bool BlockCache::invalidate(u64 physical, u64 size)
             else cover(*b, b->second_page, b->length - in_first);
         }
         for (Block* b : gone) retire(*b);
-        if (code.blocks.empty()) (*pages_[first >> 22 & 1023])[first >> 12 & 1023].reset();
+        if (code.blocks.empty()) table(first).code[first >> 12 & 1023].reset();
         any = any || !gone.empty();
     }
     return any;
@@ -107,7 +123,11 @@ void BlockCache::retire(Block& block)
 void BlockCache::clear()
 {
     std::ranges::fill(buckets_, nullptr);
-    for (auto& table : pages_) table.reset();
+    for (auto& t : pages_) {
+        if (!t) continue;
+        t->granules.fill(0);  // TLB entries point at them
+        for (auto& code : t->code) code.reset();
+    }
     blocks_.clear();
     chunks_.clear();
     chunk_used_ = 0;

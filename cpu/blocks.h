@@ -52,8 +52,11 @@ public:
     /// Copies `insns` (with the pseudo instruction at the end) into a block of its own.
     Block* add(const Block& block, const std::vector<Insn>& insns);
 
-    /// Has code been decoded from this page?
-    bool is_code_page(u64 physical_page) const { return page(physical_page) != nullptr; }
+    /// A bit for each 64 bytes of a page: code may have been decoded from them. Stores look here before
+    /// they take the fast path. The place never moves.
+    const u64* granules(u64 physical);
+    static constexpr int kGranuleShift = 6;
+
     /// From any of these bytes, which do not cross a page?
     bool is_code(u64 physical, u64 size) const
     {
@@ -85,12 +88,16 @@ private:
     };
 
     /// Pages of the first 4 GB in a two-level table; code above is not kept.
-    using PageTable = std::array<std::unique_ptr<CodePage>, 1024>;
+    struct PageTable {
+        std::array<u64, 1024> granules{};
+        std::array<std::unique_ptr<CodePage>, 1024> code;
+    };
     CodePage* page(u64 physical) const
     {
         const auto& table = pages_[physical >> 22 & 1023];
-        return table && physical >> 32 == 0 ? (*table)[physical >> 12 & 1023].get() : nullptr;
+        return table && physical >> 32 == 0 ? table->code[physical >> 12 & 1023].get() : nullptr;
     }
+    PageTable& table(u64 physical);
 
     static std::size_t bucket(u64 physical, u64 ip);
     void cover(Block& block, u64 first, u64 size);

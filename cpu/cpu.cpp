@@ -61,6 +61,7 @@ void Cpu::reset()
 void Cpu::state_loaded()
 {
     fault_pending_ = false;
+    checked_as_ = ~0u;
     blocks_.clear();
     jumps_.fill({});
     pending_link_ = via_ = nullptr;
@@ -90,7 +91,11 @@ void Cpu::update_mode()
     decode_mode_.real_or_v86 = real_or_v86();
     decode_mode_.code_size = cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
     stack_mask_ = state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
-    for (u8 seg = 0; seg < 6; ++seg) refresh_segment(seg);
+    const u32 checked_as = u32{real_or_v86()} | u32{check_alignment_} << 1;
+    if (checked_as != checked_as_) {
+        checked_as_ = checked_as;
+        for (u8 seg = 0; seg < 6; ++seg) refresh_segment(seg);
+    }
 
     const u32 mode = mode_key();
     Context& c = contexts_[(cs.base >> 4 ^ cs.base >> 12 ^ mode << 5) % kContexts];
@@ -475,11 +480,6 @@ Block* Cpu::decode_block(u64 physical)
         scratch_ = fresh;
         scratch_.insns = scratch_insns_.data();
         return &scratch_;
-    }
-    for (const u64 code_page : {page_of(physical), fresh.second_page}) {
-        if (code_page == 0 && code_page != page_of(physical)) continue;
-        if (!blocks_.is_code_page(code_page))
-            for (Tlb& tlb : tlbs_) tlb.forbid_fast_writes(code_page);
     }
     return blocks_.add(fresh, building_);
 }

@@ -223,13 +223,21 @@ public:
         const TlbEntry& e = tlb_->entry(linear);
         const u64 tag = write ? e.write_tag : e.read_tag;
         if (page_of(linear) != tag || offset >= (write ? s.write_end : s.read_end)) return nullptr;
+        if (write && (*e.code_granules >> granule(linear) & 1)) return nullptr;
         return reinterpret_cast<u8*>(linear + e.addend);
     }
-    /// Bytes from `offset` on that host_run's answer covers: to the end of page and segment.
-    u64 host_run_bytes(u8 seg, u64 offset, bool write) const
+    /// Bytes from `offset` on that host_run's answer covers: to the end of page and segment, and when
+    /// writing up to the next code.
+    u64 host_run_bytes(u8 seg, u64 offset, bool write)
     {
         const FastSegment& s = fast_[seg];
-        const u64 in_page = kPageSize - (s.base + offset) % kPageSize;
+        const u64 linear = s.base + offset;
+        u64 in_page = kPageSize - linear % kPageSize;
+        const u64 code = write ? *tlb_->entry(linear).code_granules >> granule(linear) : 0;
+        if (code != 0) {
+            const u64 first = (linear >> BlockCache::kGranuleShift) + static_cast<u64>(std::countr_zero(code));
+            in_page = std::min(in_page, (first << BlockCache::kGranuleShift) - linear);
+        }
         const u64 in_segment = (write ? s.write_end : s.read_end) - offset;
         return std::min(in_page, in_segment);
     }
@@ -371,16 +379,21 @@ private:
         u64 write_end = 0;
     };
 
+    static int granule(u64 linear) { return static_cast<int>(linear >> BlockCache::kGranuleShift & 63); }
+
     template <class T>
     [[gnu::always_inline]] u8* writable_host(u8 seg, u64 offset)
     {
         const FastSegment& s = fast_[seg];
         const u64 linear = s.base + offset;
         const TlbEntry& e = tlb_->entry(linear);
-        if (offset + sizeof(T) <= s.write_end && page_of(linear + sizeof(T) - 1) == e.write_tag)
-            [[likely]]
-            return reinterpret_cast<u8*>(linear + e.addend);
-        return nullptr;
+        const u64 last = linear + sizeof(T) - 1;
+        if (offset + sizeof(T) > s.write_end || page_of(last) != e.write_tag) [[unlikely]]
+            return nullptr;
+        // Bytes that code may have been decoded from take the long way.
+        const u64 code = *e.code_granules >> granule(linear) | *e.code_granules >> granule(last);
+        if (code & 1) [[unlikely]] return nullptr;
+        return reinterpret_cast<u8*>(linear + e.addend);
     }
 
     const Insn* continue_at(u32 retired, bool taken, u64 ip)
@@ -463,6 +476,7 @@ private:
     bool code_breakpoints_ = false;
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
     u64 until_ = 0;
+    u32 checked_as_ = ~0u;  // what refresh_segment last depended on, besides the segment
 
     // A block being left early: the instruction whose handler was replaced.
     Insn* cut_ = nullptr;

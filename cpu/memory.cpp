@@ -174,11 +174,11 @@ TlbEntry* Cpu::translate(u64 linear, Access access, bool user)
     e.read_host = host.read;
     e.write_host = host.write;
     e.writable = writable;
+    e.code_granules = blocks_.granules(physical);
     if (!data_breakpoints_ && host.read) {
         e.read_tag = page;
         e.addend = reinterpret_cast<u64>(host.read) - page;
-        if (writable && host.write == host.read && !blocks_.is_code_page(physical))
-            e.write_tag = page;
+        if (writable && host.write == host.read) e.write_tag = page;
     }
     return &e;
 }
@@ -220,8 +220,7 @@ void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
     code_written(e.physical + offset, size);
 }
 
-/// After a store through the slow path: forgets code decoded from these bytes, and lets the page's
-/// writes be fast again once no code is left on it.
+/// After a store through the slow path: forgets code decoded from these bytes.
 void Cpu::code_written(u64 physical, int size)
 {
     const u64 length = static_cast<u64>(size);
@@ -277,9 +276,6 @@ bool Cpu::write_linear(u64 linear, int size, u64 value, bool user)
     if (!e) return false;
     if (first == size) {
         write_piece(*e, linear, size, value);
-        if (e->read_tag == e->page_tag && e->write_host == e->read_host && e->writable &&
-            e->write_tag != e->page_tag && !blocks_.is_code_page(e->physical))
-            e->write_tag = e->page_tag;
         return true;
     }
     const u64 next = linear_address(CS, linear + static_cast<u64>(first) - fast_[CS].base);
@@ -325,19 +321,6 @@ Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
 bool Cpu::write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value)
 {
     current_ = &insn;
-    // Data that shares a page with code: the only reason for the slow path that is frequent.
-    const FastSegment& fast = fast_[seg];
-    const u64 at = fast.base + offset;
-    const TlbEntry& known = tlb_->entry(at);
-    const u64 length = static_cast<u64>(size);
-    if (offset + length <= fast.write_end && page_of(at + length - 1) == known.page_tag &&
-        known.writable && known.write_host && !data_breakpoints_ && !check_alignment_) {
-        const u64 in_page = at % kPageSize;
-        if (!blocks_.is_code(known.physical + in_page, length)) {
-            store(known.write_host + in_page, size, value);
-            return true;
-        }
-    }
     if (!at_least(Level::I80286) && offset + static_cast<u64>(size) > 0x10000) {
         for (int i = 0; i < size; ++i)
             if (!write_slow(insn, seg, (offset + static_cast<u64>(i)) & 0xFFFF, 1,

@@ -42,8 +42,8 @@ bool Cpu::set_accessed(Descriptor& descriptor)
 void Cpu::set_segment(u8 seg, const Segment& segment)
 {
     state.seg[seg] = segment;
+    refresh_segment(seg);
     if (seg == CS || seg == SS) update_mode();
-    else refresh_segment(seg);
 }
 
 void Cpu::set_cpl(u8 cpl)

@@ -26,6 +26,7 @@ struct alignas(64) TlbEntry {
     u64 physical = 0;
     u8* read_host = nullptr;   // of the page; nullptr: through the bus
     u8* write_host = nullptr;
+    const u64* code_granules = nullptr;  // BlockCache::granules of the page
     bool writable = false;     // a write has passed all checks, the dirty bit is set
 };
 
@@ -55,22 +56,14 @@ public:
     void flush_page(u64 linear)
     {
         TlbEntry& e = entry(linear);
-        if (e.page_tag == page_of(linear)) {
-            const u64 keep_claimed = e.page_tag;  // still in filled_
-            e = TlbEntry{};
-            e.page_tag = keep_claimed | 2;
-        }
-    }
-
-    /// Sends writes to a physical page through the slow path from now on.
-    void forbid_fast_writes(u64 physical_page)
-    {
-        for (const u16 index : filled_)
-            if (entries_[index].physical == physical_page)
-                entries_[index].write_tag = TlbEntry::kNoTag;
+        if (e.page_tag != page_of(linear)) return;
+        e = TlbEntry{};
+        e.page_tag = kInFilled;  // as it still stands there
     }
 
 private:
+    static constexpr u64 kInFilled = 3;  // names no page, and is not kNoTag
+
     std::array<TlbEntry, kEntries> entries_{};
     std::vector<u16> filled_;
 };

@@ -65,7 +65,7 @@ install_packages()
     local missing names as_root=()
     missing=$(missing_from "$1")
     [ -n "$missing" ] || return 0
-    missing+=$'\n'$(missing_from "$helpful_packages")
+    missing=$(printf '%s\n%s' "$missing" "$(missing_from "$helpful_packages")")  # without empty lines at the end
     names=$(awk '{print $1}' <<<"$missing" | xargs)
 
     if [ "$(id -u)" -ne 0 ]; then

@@ -1,180 +1,167 @@
-/// The VGA as the memory window A0000h to BFFFFh shows it: the graphics controller.
+/// The graphics controller: how the CPU reads and writes the four planes.
 ///
-/// How plane addresses map to our memory. With chain 4 the CPU's A1 and A0 select the plane, and
-/// the plane's own address bits 1 and 0 come from above the 64 KB (Memory Mode, and doubleword
-/// mode on the display's side), so mode 13h touches every fourth byte of each plane. We store a
-/// plane's byte at the CPU address that chain 4 would reach it with:
-///
-///     chain 4:    plane = A[1:0], plane address = A[15:2] . A[17:16]   -> byte A of our memory
-///     otherwise:  plane address a                                      -> word a[1:0] . a[15:2]
-///
-/// So mode 13h is linear and can be mapped into the CPU's memory, while unchained accesses see
-/// what they see on a real card, and all four planes of an address are still one aligned word.
-/// DISPI modes have more than 64 KB per plane and simply count words.
+/// A plane's byte is eight bits of a 32-bit word here, so that one operation works on all planes.
+
 #include <bit>
 #include <cstring>
 
 #include "devices/vga/vga.h"
-#include "machine/base/bits.h"
 
 namespace reprise {
 
-using namespace vga;
-
-static_assert(std::endian::native == std::endian::little, "plane p is byte p of a word");
-
 namespace {
 
-constexpr u32 kEveryPlane = 0x01010101;  // a byte for each plane
-constexpr u32 kEvenPlanes = 0x00FF00FF, kOddPlanes = 0xFF00FF00;
-
-/// Bit p of the nibble in all bits of byte p.
-constexpr u32 spread(u8 nibble)
+/// One bit per plane to FFh per plane.
+constexpr u32 expand(u8 planes)
 {
-    u32 word = 0;
-    for (int plane = 0; plane < 4; ++plane)
-        if (bit(nibble, plane)) word |= 0xFFu << 8 * plane;
-    return word;
+    return (planes & 1) * 0xFFu | (planes >> 1 & 1) * 0xFF00u | (planes >> 2 & 1) * 0xFF'0000u |
+           (planes >> 3 & 1) * 0xFF00'0000u;
 }
 
-u32 load_word(const u8* from)
-{
-    u32 word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
-}
+constexpr u32 replicate(u8 value) { return value * 0x0101'0101u; }
 
-void store_word(u8* to, u32 word) { std::memcpy(to, &word, sizeof word); }
-
-/// Function Select of the Data Rotate register.
-u32 combine(u8 data_rotate, u32 data, u32 latch)
-{
-    switch (bits(data_rotate, 4, 3)) {
-    case 1: return data & latch;
-    case 2: return data | latch;
-    case 3: return data ^ latch;
-    default: return data;
-    }
-}
+struct Range {
+    u32 first, size;
+};
+// Graphics controller 06h, memory map, from A0000h.
+constexpr std::array<Range, 4> kMemoryMaps{
+    {{0, 0x20000}, {0, 0x10000}, {0x10000, 0x8000}, {0x18000, 0x8000}}};
 
 }  // namespace
 
-// ---- Decoding ----------------------------------------------------------------------------------
-
-/// Memory Map of the graphics Miscellaneous register. The bank moves the 64 KB window only.
-Vga::Window Vga::decode_window() const
+void Vga::update_window()
 {
-    if (!(state.misc_output & kEnableRam)) return {};
-    switch (bits(state.graphics[kMiscellaneous], 3, 2)) {
-    case 0: return {0x00000, 0x20000, 0};
-    case 1: {
-        const u32 banks = state.dispi.bpp == 4 ? 0x3F : 0xFF;
-        return {0x00000, 0x10000, state.dispi.enabled() ? (state.dispi.bank & banks) << 16 : 0};
-    }
-    case 2: return {0x10000, 0x08000, 0};
-    default: return {0x18000, 0x08000, 0};
-    }
-}
-
-bool Vga::is_linear() const
-{
+    const auto& sequencer = state.sequencer;
     const auto& graphics = state.graphics;
-    return (state.sequencer[kMemoryMode] & kChain4) && state.sequencer[kMapMask] == 0x0F &&
-           graphics[kEnableSetReset] == 0 && graphics[kDataRotate] == 0 &&
-           bits(graphics[kGraphicsMode], 1, 0) == 0 && !(graphics[kGraphicsMode] & kReadMode1) &&
-           graphics[kBitMask] == 0xFF;
+    const u32 bank = dispi_enabled() ? state.dispi[5] * 0x10000u : 0;
+    window_ = {};
+    if (dispi_linear()) {
+        window_.size = 0x10000;
+        window_.base = bank;
+        window_.direct = true;
+    } else if (bit(state.miscellaneous_output, 1) && bit(state.video_subsystem_enable, 0)) {
+        const Range range = kMemoryMaps[bits(graphics[6], 3, 2)];
+        window_.first = range.first;
+        window_.size = dispi_enabled() ? std::min(range.size, 0x10000u) : range.size;
+        window_.base = bank;
+    }
+    window_.chain4 = bit(sequencer[4], 3);
+    window_.odd_even_write = !bit(sequencer[4], 2);
+    window_.odd_even_read = bit(graphics[5], 4);
+    window_.chain_odd_even = bit(graphics[6], 1);
+    window_.a16_to_a0 = window_.size == 0x20000;
+    window_.planes = expand(sequencer[2]);
+    window_.set_reset = expand(graphics[0]);
+    window_.enable_set_reset = expand(graphics[1]);
+    window_.colour_compare = expand(graphics[2]);
+    window_.rotate = bits(graphics[3], 2, 0);
+    window_.function = bits(graphics[3], 4, 3);
+    window_.read_plane = graphics[4];
+    window_.write_mode = bits(graphics[5], 1, 0);
+    window_.compare = bit(graphics[5], 3);
+    window_.colour_care = expand(graphics[7]);
+    window_.bit_mask = replicate(graphics[8]);
+    const bool plain = window_.write_mode == 0 && !window_.rotate && !window_.function &&
+                       !window_.enable_set_reset && window_.bit_mask == ~0u && !window_.compare;
+    if (window_.chain4 && plain && window_.planes == ~0u && window_.size) window_.direct = true;
+
+    const auto direct = direct_window();
+    if (direct == announced_) return;
+    announced_ = direct;
+    if (on_mapping_changed) on_mapping_changed();
 }
 
-std::optional<Vga::LinearWindow> Vga::direct() const
+std::optional<DirectWindow> Vga::direct_window() const
 {
-    if (!linear_ || window_.size == 0) return std::nullopt;
-    return LinearWindow{window_.first, window_.size, window_.base};
+    if (!window_.direct) return {};
+    return DirectWindow{window_.first, window_.size, const_cast<u8*>(vram_.data()) + window_.base,
+                        window_.base};
 }
 
-void Vga::refresh_memory()
+u32 Vga::load_planes(u32 plane_address) const
 {
-    const auto before = direct();
-    window_ = decode_window();
-    linear_ = is_linear();
-    operation_ = {spread(state.sequencer[kMapMask]),
-                  spread(state.graphics[kSetReset]),
-                  spread(state.graphics[kEnableSetReset]),
-                  state.graphics[kBitMask] * kEveryPlane,
-                  spread(state.graphics[kColorCompare]),
-                  spread(state.graphics[kColorDontCare])};
-    if (on_mapping_changed && direct() != before) on_mapping_changed();
+    u32 value;
+    std::memcpy(&value, &vram_[plane_address * 4], sizeof value);
+    if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap32(value);
+    return value;
 }
 
-/// Chain odd/even: A0 has selected the plane; in its place comes A16 if the window is 128 KB,
-/// otherwise the page bit, with which 1 means the lower half.
+void Vga::store_planes(u32 plane_address, u32 value, u32 planes)
+{
+    value = (load_planes(plane_address) & ~planes) | (value & planes);
+    if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap32(value);
+    std::memcpy(&vram_[plane_address * 4], &value, sizeof value);
+}
+
+/// `address` from the beginning of the window to where it is in every plane.
 u32 Vga::plane_address(u32 address) const
 {
-    if (!(state.graphics[kMiscellaneous] & kChainOddEven)) return address;
-    const bool whole_window = bits(state.graphics[kMiscellaneous], 3, 2) == 0;
-    const bool a0 = whole_window ? bit(address, 16) : !(state.misc_output & kPageBit);
-    return (address & ~1u) | u32{a0};
-}
-
-/// The offset in our memory of the word that an access goes to.
-u32 Vga::word_at(u32 address) const
-{
-    if (state.sequencer[kMemoryMode] & kChain4) return address & (kMemoryBytes - 4);
-    const u32 plane = plane_address(address);
-    if (state.dispi.enabled()) return plane * 4 & (kMemoryBytes - 4);
-    return (plane & 3) << 16 | (plane & 0xFFFC);
-}
-
-// ---- Access ------------------------------------------------------------------------------------
-
-u8 Vga::planar_read(u32 address)
-{
-    state.latch = load_word(vram_ + word_at(address));
-
-    const u8 mode = state.graphics[kGraphicsMode];
-    if (mode & kReadMode1) {
-        // A bit is set where every plane that matters equals the colour to compare with.
-        const u32 differs = (state.latch ^ operation_.color_compare) & operation_.color_dont_care;
-        return static_cast<u8>(~(differs | differs >> 8 | differs >> 16 | differs >> 24));
+    if (window_.chain4) return (window_.base + address) / 4 % (kVramSize / 4);
+    u32 result = address & 0xFFFF;
+    if (window_.chain_odd_even) {
+        // A0 chooses the plane; in its place comes A16, as far as the map has one.
+        result &= ~1u;
+        if (window_.a16_to_a0) result |= bits(address, 16, 16);
     }
-    u32 plane = state.graphics[kReadMapSelect];
-    if (state.sequencer[kMemoryMode] & kChain4) plane = address & 3;
-    else if (mode & kHostOddEven) plane = (plane & 2) | (address & 1);
+    return (window_.base + result) % (kVramSize / 4);
+}
+
+/// A direct window does not load the latches: the host reads it without asking.
+u8 Vga::memory_read(u32 offset)
+{
+    const u32 address = offset - window_.first;
+    if (address >= window_.size) return 0xFF;
+    if (window_.direct) return vram_[window_.base + address];
+
+    state.latch = load_planes(plane_address(address));
+    if (window_.compare) {
+        const u32 different = (state.latch ^ window_.colour_compare) & window_.colour_care;
+        return static_cast<u8>(~(different | different >> 8 | different >> 16 | different >> 24));
+    }
+    u32 plane = window_.read_plane;
+    if (window_.chain4) plane = address & 3;
+    else if (window_.odd_even_read) plane = (plane & 2) | (address & 1);
     return static_cast<u8>(state.latch >> 8 * plane);
 }
 
-void Vga::planar_write(u32 address, u8 value)
+void Vga::memory_write(u32 offset, u8 value)
 {
-    const Operation& op = operation_;
-    const u8 data_rotate = state.graphics[kDataRotate];
-    const u8 rotated = std::rotr(value, bits(data_rotate, 2, 0));
-    u32 bit_mask = op.bit_mask;
-    u32 data = 0;
-    switch (bits(state.graphics[kGraphicsMode], 1, 0)) {
-    case 0:
-        data = (rotated * kEveryPlane & ~op.enable_set_reset) |
-               (op.set_reset & op.enable_set_reset);
-        break;
-    case 1:
-        data = state.latch;
-        break;
-    case 2: data = spread(value & 0x0F); break;
-    case 3:
-        data = op.set_reset;
-        bit_mask &= rotated * kEveryPlane;
-        break;
+    const u32 address = offset - window_.first;
+    if (address >= window_.size) return;
+    if (window_.direct) {
+        vram_[window_.base + address] = value;
+        return;
     }
-    if (bits(state.graphics[kGraphicsMode], 1, 0) != 1) {
-        data = combine(data_rotate, data, state.latch);
-        data = (data & bit_mask) | (state.latch & ~bit_mask);
+    u32 planes = window_.planes;
+    if (window_.chain4) planes &= 0xFFu << 8 * (address & 3);
+    else if (window_.odd_even_write) planes &= 0x00FF'00FFu << 8 * (address & 1);
+    store_planes(plane_address(address), write_data(value), planes);
+}
+
+/// What the four planes get: rotate, set/reset, logical function and bit mask by write mode.
+u32 Vga::write_data(u8 value) const
+{
+    const u32 latch = state.latch;
+    if (window_.write_mode == 1) return latch;
+
+    const u8 rotated = std::rotr(value, window_.rotate);
+    u32 data = replicate(rotated);
+    u32 mask = window_.bit_mask;
+    if (window_.write_mode == 0) {
+        data = (data & ~window_.enable_set_reset) | (window_.set_reset & window_.enable_set_reset);
+    } else if (window_.write_mode == 2) {
+        data = expand(value & 0x0F);
+    } else {
+        mask &= data;
+        data = window_.set_reset;
     }
-
-    u32 planes = op.map_mask;
-    const u8 memory_mode = state.sequencer[kMemoryMode];
-    if (memory_mode & kChain4) planes &= 0xFFu << 8 * (address & 3);
-    else if (!(memory_mode & kOddEvenOff)) planes &= address & 1 ? kOddPlanes : kEvenPlanes;
-
-    u8* const target = vram_ + word_at(address);
-    store_word(target, (load_word(target) & ~planes) | (data & planes));
+    switch (window_.function) {
+    case 1: data &= latch; break;
+    case 2: data |= latch; break;
+    case 3: data ^= latch; break;
+    default: break;
+    }
+    return (data & mask) | (latch & ~mask);
 }
 
 }  // namespace reprise

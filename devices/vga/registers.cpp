@@ -1,197 +1,272 @@
-/// The VGA as the I/O ports show it.
 #include "devices/vga/vga.h"
-#include "machine/base/bits.h"
 
 namespace reprise {
 
-using namespace vga;
-
 namespace {
 
-// Bits that exist. Others read as 0 and ignore writes ("reserved").
-constexpr std::array<u8, kSequencerRegisters> kSequencerBits{0x03, 0x3D, 0x0F, 0x3F, 0x0E};
-constexpr std::array<u8, kCrtcRegisters> kCrtcBits{
-    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0x3F, 0x7F, 0xFF,
-    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xEF, 0xFF};
-constexpr std::array<u8, kGraphicsRegisters> kGraphicsBits{0x0F, 0x0F, 0x0F, 0x1F, 0x03,
-                                                           0x7B, 0x0F, 0x0F, 0xFF};
-constexpr u8 kAttributeModeBits = 0xEF;
-constexpr u8 kMiscOutputBits = 0xEF, kFeatureControlBits = 0x0B;
+// Ports as offsets from 3B0h. CRTC, input status 1 and feature control answer at 3Bxh or 3Dxh.
+constexpr u16 kAttributeIndex = 0x10, kAttributeData = 0x11;
+constexpr u16 kMiscellaneousOutput = 0x12;  // write; reads give input status 0
+constexpr u16 kVideoSubsystemEnable = 0x13;
+constexpr u16 kSequencerIndex = 0x14, kSequencerData = 0x15;
+constexpr u16 kPelMask = 0x16, kDacReadAddress = 0x17, kDacWriteAddress = 0x18, kDacData = 0x19;
+constexpr u16 kFeatureControlRead = 0x1A, kMiscellaneousRead = 0x1C;
+constexpr u16 kGraphicsIndex = 0x1E, kGraphicsData = 0x1F;
+constexpr u16 kCrtcIndex = 0x24, kCrtcData = 0x25, kInputStatus1 = 0x2A;
 
-/// The level of a 6-bit DAC output above which the sense comparators trip with a 75 ohm monitor.
-constexpr u8 kSenseLevel = 0x1F;
-
-constexpr u8 attribute_bits(u8 index)
-{
-    if (index < kModeControl) return 0x3F;
-    switch (index) {
-    case kModeControl: return kAttributeModeBits;
-    case kOverscanColor: return 0xFF;
-    case kColorPlaneEnable: return 0x3F;
-    default: return 0x0F;
-    }
-}
-
-/// The CRT controller and input status 1 are at 3Bxh or 3Dxh; the other place is empty.
-constexpr u16 kNowhere = 0xFFFF;
-
-constexpr u16 decode(u16 offset, bool color)
-{
-    switch (offset) {
-    case kMonoCrtcIndex:
-    case kMonoCrtcData:
-    case kMonoInputStatus1:
-        return color ? kNowhere : static_cast<u16>(offset + (kCrtcIndex - kMonoCrtcIndex));
-    case kCrtcIndex:
-    case kCrtcData:
-    case kInputStatus1: return color ? offset : kNowhere;
-    default: return offset;
-    }
-}
+// Bits that exist; the others read as zero.
+constexpr std::array<u8, 5> kSequencerBits{0x03, 0x3D, 0x0F, 0x3F, 0x0E};
+constexpr std::array<u8, 0x19> kCrtcBits{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F,
+                                         0xFF, 0x3F, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                         0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xEF, 0xFF};
+constexpr std::array<u8, 9> kGraphicsBits{0x0F, 0x0F, 0x0F, 0x1F, 0x03, 0x7B, 0x0F, 0x0F, 0xFF};
+constexpr std::array<u8, 0x15> kAttributeBits{0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F,
+                                              0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F,
+                                              0x3F, 0x3F, 0xEF, 0xFF, 0x3F, 0x0F, 0x0F};
 
 template <std::size_t N>
-u8 indexed(const std::array<u8, N>& registers, u8 index)
+void keep_existing_bits(std::array<u8, N>& registers, const std::array<u8, N>& existing)
 {
-    return index < N ? registers[index] : 0;
+    for (std::size_t i = 0; i < N; ++i) registers[i] &= existing[i];
 }
 
 }  // namespace
 
+Vga::Vga(Scheduler& scheduler)
+    : scheduler_(scheduler),
+      retrace_event_(scheduler, "vga.retrace", [this] { retrace(); }),
+      vram_(kVramSize)
+{
+    reset();
+}
+
+void Vga::reset()
+{
+    set_interrupt(false);
+    state = State{};
+    state.epoch = scheduler_.now();
+    timing_ = decode_timing();
+    arm_retrace();
+    update_window();
+}
+
+/// Indices and counters from a damaged file must not reach beyond their tables.
+void Vga::state_loaded()
+{
+    keep_existing_bits(state.sequencer, kSequencerBits);
+    keep_existing_bits(state.crtc, kCrtcBits);
+    keep_existing_bits(state.graphics, kGraphicsBits);
+    keep_existing_bits(state.attribute, kAttributeBits);
+    state.sequencer_index &= 0x07;
+    state.crtc_index &= 0x3F;
+    state.graphics_index &= 0x0F;
+    state.attribute_index &= 0x3F;
+    state.dac_component %= 3;
+    state.dispi[5] &= 0xFF;
+    state.epoch = std::min(state.epoch, scheduler_.now());
+    timing_ = decode_timing();
+    state.epoch_position %= timing_.frame_length();
+    update_window();
+    if (on_mapping_changed) on_mapping_changed();
+}
+
+/// Miscellaneous output bit 0: colour (3Dxh) or monochrome (3Bxh) addresses.
+bool Vga::decodes(u16 offset) const
+{
+    if (offset == kVideoSubsystemEnable) return true;
+    if (!bit(state.video_subsystem_enable, 0)) return false;
+    if (offset >= 0x20) return bit(state.miscellaneous_output, 0);
+    if (offset < 0x10) return !bit(state.miscellaneous_output, 0);
+    return true;
+}
+
 u8 Vga::read(u16 offset)
 {
-    switch (decode(offset, (state.misc_output & kIoAddressSelect) != 0)) {
-    case kAttributeWrite: return state.attribute_index;
-    case kAttributeRead: return indexed(state.attribute, state.attribute_index & 0x1F);
-    case kInputStatus0: return read_input_status_0();
+    if (!decodes(offset)) return 0xFF;
+    if (offset < 0x10) offset += 0x20;
+    switch (offset) {
+    case kAttributeIndex: return state.attribute_index;
+    case kAttributeData: {
+        const u8 index = bits(state.attribute_index, 4, 0);
+        return index < state.attribute.size() ? state.attribute[index] : 0;
+    }
+    case kMiscellaneousOutput: return input_status_0();
+    case kVideoSubsystemEnable: return state.video_subsystem_enable;
     case kSequencerIndex: return state.sequencer_index;
-    case kSequencerData: return indexed(state.sequencer, state.sequencer_index);
-    case kPelMask: return state.dac.pel_mask;
-    case kDacState: return state.dac.access_state();
-    case kDacWriteAddress: return state.dac.address;
-    case kDacData: return state.dac.read_data();
+    case kSequencerData:
+        return state.sequencer_index < state.sequencer.size()
+                   ? state.sequencer[state.sequencer_index]
+                   : 0;
+    case kPelMask: return state.pel_mask;
+    case kDacReadAddress: return state.dac_reading ? 3 : 0;
+    case kDacWriteAddress: return state.dac_address;
+    case kDacData: return read_dac();
     case kFeatureControlRead: return state.feature_control;
-    case kMiscOutputRead: return state.misc_output;
+    case kMiscellaneousRead: return state.miscellaneous_output;
     case kGraphicsIndex: return state.graphics_index;
-    case kGraphicsData: return indexed(state.graphics, state.graphics_index);
+    case kGraphicsData:
+        return state.graphics_index < state.graphics.size() ? state.graphics[state.graphics_index]
+                                                            : 0;
     case kCrtcIndex: return state.crtc_index;
     case kCrtcData: return read_crtc();
-    case kInputStatus1: return read_input_status_1();
+    case kInputStatus1: return input_status_1();
     default: return 0xFF;
     }
 }
 
 void Vga::write(u16 offset, u8 value)
 {
-    switch (decode(offset, (state.misc_output & kIoAddressSelect) != 0)) {
-    case kAttributeWrite: return write_attribute(value);
-    case kMiscOutputWrite: return write_misc_output(value);
+    if (!decodes(offset)) return;
+    if (offset < 0x10) offset += 0x20;
+    switch (offset) {
+    case kAttributeIndex: write_attribute(value); break;
+    case kMiscellaneousOutput:
+        state.miscellaneous_output = value & 0xEF;
+        update_timing();
+        update_window();
+        break;
+    case kVideoSubsystemEnable:
+        state.video_subsystem_enable = value & 1;
+        update_window();
+        break;
     case kSequencerIndex: state.sequencer_index = value & 0x07; break;
-    case kSequencerData: return write_sequencer(value);
-    case kPelMask: state.dac.pel_mask = value; break;
-    case kDacReadAddress: return state.dac.set_read_address(value);
-    case kDacWriteAddress: return state.dac.set_write_address(value);
-    case kDacData: return state.dac.write_data(value, state.dispi.eight_bit_dac());
+    case kSequencerData: write_sequencer(value); break;
+    case kPelMask: state.pel_mask = value; break;
+    case kDacReadAddress:
+        state.dac_address = value;
+        state.dac_component = 0;
+        state.dac_reading = true;
+        load_dac_buffer();
+        break;
+    case kDacWriteAddress:
+        state.dac_address = value;
+        state.dac_component = 0;
+        state.dac_reading = false;
+        break;
+    case kDacData: write_dac(value); break;
     case kGraphicsIndex: state.graphics_index = value & 0x0F; break;
-    case kGraphicsData: return write_graphics(value);
+    case kGraphicsData: write_graphics(value); break;
     case kCrtcIndex: state.crtc_index = value & 0x3F; break;
-    case kCrtcData: return write_crtc(value);
-    case kFeatureControlWrite: state.feature_control = value & kFeatureControlBits; break;
+    case kCrtcData: write_crtc(value); break;
+    case kInputStatus1: state.feature_control = value & 0x08; break;
     default: break;
     }
 }
 
-void Vga::write_misc_output(u8 value)
+/// 22h and 24h are IBM's test registers: the latch of the map that is read, and the attribute
+/// controller's flip-flop.
+u8 Vga::read_crtc() const
 {
-    state.misc_output = value & kMiscOutputBits;
-    refresh_timing();
-    refresh_memory();
+    if (state.crtc_index < state.crtc.size()) return state.crtc[state.crtc_index];
+    if (state.crtc_index == 0x22)
+        return static_cast<u8>(state.latch >> 8 * bits(state.graphics[4], 1, 0));
+    if (state.crtc_index == 0x24)
+        return static_cast<u8>(state.attribute_data << 7 | state.attribute_index);
+    return 0;
+}
+
+/// Bit 7: vertical retrace interrupt. Bit 4: the monitor sense comparator, a colour monitor.
+u8 Vga::input_status_0() const { return static_cast<u8>(state.retrace_interrupt << 7 | 0x10); }
+
+/// The address selects index or data by a flip-flop that reading input status 1 resets.
+void Vga::write_attribute(u8 value)
+{
+    state.attribute_data = !state.attribute_data;
+    if (state.attribute_data) {
+        state.attribute_index = value & 0x3F;
+        return;
+    }
+    const u8 index = bits(state.attribute_index, 4, 0);
+    if (index >= state.attribute.size()) return;
+    // While the internal palette drives the picture the CPU cannot change it.
+    if (index < 16 && bit(state.attribute_index, 5)) return;
+    state.attribute[index] = value & kAttributeBits[index];
 }
 
 void Vga::write_sequencer(u8 value)
 {
     const u8 index = state.sequencer_index;
-    if (index >= kSequencerRegisters) return;
+    if (index >= state.sequencer.size()) return;
     state.sequencer[index] = value & kSequencerBits[index];
-    if (index == kClockingMode) refresh_timing();
-    if (index == kMapMask || index == kMemoryMode) refresh_memory();
+    if (index == 1) update_timing();
+    if (index == 2 || index == 4) update_window();
+}
+
+/// 11h bit 7 protects 00h to 07h, except the line compare bit in 07h.
+void Vga::write_crtc(u8 value)
+{
+    const u8 index = state.crtc_index;
+    if (index >= state.crtc.size()) return;
+    u8& target = state.crtc[index];
+    const u8 before = target;
+    const bool protect = bit(state.crtc[0x11], 7);
+    if (index == 7 && protect) target = with_bit(target, 4, bit(value, 4));
+    else if (index > 7 || !protect) target = value & kCrtcBits[index];
+    if (index == 0x11) interrupt_control_written();
+    if (target == before) return;
+    if (index == 0x0C || index == 0x0D) start_address_written();
+    else update_timing();
 }
 
 void Vga::write_graphics(u8 value)
 {
     const u8 index = state.graphics_index;
-    if (index >= kGraphicsRegisters) return;
+    if (index >= state.graphics.size()) return;
     state.graphics[index] = value & kGraphicsBits[index];
-    refresh_memory();
+    update_window();
 }
 
-/// "The internal palette registers can be loaded only when [the palette address source] bit is 0."
-/// (Attribute Address Register)
-void Vga::write_attribute(u8 value)
+// ---- DAC
+// -------------------------------------------------------------------------------------------
+
+void Vga::load_dac_buffer()
 {
-    state.attribute_data_next = !state.attribute_data_next;
-    if (state.attribute_data_next) {
-        state.attribute_index = value & 0x3F;
-        return;
+    const u32 first = u32{state.dac_address} * 3;
+    for (u32 i = 0; i < 3; ++i) state.dac_buffer[i] = state.dac[first + i];
+    ++state.dac_address;
+}
+
+u8 Vga::read_dac()
+{
+    const u8 value = state.dac_buffer[state.dac_component];
+    state.dac_component = (state.dac_component + 1) % 3;
+    if (state.dac_component == 0) load_dac_buffer();
+    return value;
+}
+
+/// A colour changes when its third component is written.
+void Vga::write_dac(u8 value)
+{
+    const bool eight_bit = bit(state.dispi[4], 5);
+    state.dac_buffer[state.dac_component] = eight_bit ? value : value & 0x3F;
+    state.dac_component = (state.dac_component + 1) % 3;
+    if (state.dac_component != 0) return;
+    const u32 first = u32{state.dac_address} * 3;
+    for (u32 i = 0; i < 3; ++i) state.dac[first + i] = state.dac_buffer[i];
+    ++state.dac_address;
+}
+
+/// Colours keep their brightness when the width changes.
+void Vga::set_dac_width(bool eight_bit)
+{
+    const auto convert = [&](u8& value) {
+        value = static_cast<u8>(eight_bit ? value << 2 | value >> 4 : value >> 2);
+    };
+    for (u8& value : state.dac) convert(value);
+    for (u8& value : state.dac_buffer) convert(value);
+}
+
+u32 Vga::dac_colour(u8 index) const
+{
+    const bool eight_bit = bit(state.dispi[4], 5);
+    const u32 first = u32{static_cast<u8>(index & state.pel_mask)} * 3;
+    u32 colour = 0;
+    for (u32 i = 0; i < 3; ++i) {
+        const u8 value = state.dac[first + i];
+        const u32 six = bits(value, 5, 0);
+        colour = colour << 8 | (eight_bit ? u32{value} : six << 2 | six >> 4);
     }
-    const u8 index = state.attribute_index & 0x1F;
-    if (index >= kAttributeRegisters) return;
-    if (index < kModeControl && (state.attribute_index & kPaletteAddressSource)) return;
-    state.attribute[index] = value & attribute_bits(index);
-}
-
-u8 Vga::read_crtc() const
-{
-    switch (state.crtc_index) {
-    case kCpuLatch:
-        return static_cast<u8>(state.latch >> 8 * state.graphics[kReadMapSelect]);
-    case kAttributeFlipFlop: return state.attribute_data_next ? 0x80 : 0x00;
-    case kAttributeIndex: return state.attribute_index;
-    default: return indexed(state.crtc, state.crtc_index);
-    }
-}
-
-/// Protect locks registers 0 to 7, but not bit 8 of line compare (Vertical Retrace End).
-void Vga::write_crtc(u8 value)
-{
-    const u8 index = state.crtc_index;
-    if (index >= kCrtcRegisters) return;
-    const u8 old = state.crtc[index];
-    u8 writable = kCrtcBits[index];
-    if (index <= kOverflow && (state.crtc[kVerticalRetraceEnd] & kProtect))
-        writable = index == kOverflow ? 0x10 : 0x00;
-    state.crtc[index] = static_cast<u8>((old & ~writable) | (value & writable));
-    if (state.crtc[index] == old) return;
-
-    switch (index) {
-    case kStartAddressHigh:
-    case kStartAddressLow: return arm_retrace();
-    case kVerticalRetraceEnd:
-        // Interrupts count from when the clear bit is set again.
-        if (!(old & kClearInterruptOff)) state.retraces_cleared = retrace_count();
-        refresh_timing();
-        return refresh_interrupt();
-    default: return refresh_timing();
-    }
-}
-
-/// Switch sense: the comparators on the DAC's outputs, which a BIOS uses to tell monitors apart.
-/// Ours is a colour monitor, so all three lines are terminated.
-u8 Vga::read_input_status_0() const
-{
-    const auto& table = state.dac.table;
-    const bool tripped = table[0] > kSenseLevel || table[1] > kSenseLevel || table[2] > kSenseLevel;
-    return static_cast<u8>((tripped ? 0 : kSwitchSense) |
-                           (interrupt_pending() ? kInterruptPending : 0));
-}
-
-/// Reading it makes the attribute controller expect an index. The diagnostic bits, two of the
-/// pixel's colour bits, are not looked up: they are ones where there is a picture.
-u8 Vga::read_input_status_1()
-{
-    state.attribute_data_next = false;
-    const u64 tick = beam().tick;
-    return static_cast<u8>((timing_.displays(tick) ? kDiagnostics : kDisplayDisabled) |
-                           (timing_.in_vertical_retrace(tick) ? kVerticalRetrace : 0));
+    return colour;
 }
 
 }  // namespace reprise

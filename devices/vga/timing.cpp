@@ -1,197 +1,134 @@
-#include "devices/vga/timing.h"
-
-#include <algorithm>
+/// Where the beam is, from guest time, and what happens at vertical retrace.
 
 #include "devices/vga/vga.h"
-#include "machine/base/bits.h"
 
 namespace reprise {
 
-using namespace vga;
-
 namespace {
 
-constexpr u64 kClock0Hz = 25'175'000, kClock1Hz = 28'322'000;
+/// Miscellaneous output bits 3..2. The other two select inputs to which nothing is connected here.
+constexpr u64 kPelClock[4] = {25'175'000, 28'322'000, 25'175'000, 25'175'000};
 
-constexpr u32 ten_bits(u8 low, bool bit8, bool bit9)
-{
-    return low | u32{bit8} << 8 | u32{bit9} << 9;
-}
+/// A position in a counter's cycle moved into a cycle of another length.
+constexpr u64 into(u64 position, u64 length) { return std::min(position, length - 1); }
 
 }  // namespace
 
-u32 vertical_total(const std::array<u8, kCrtcRegisters>& crtc)
+bool Vga::Timing::operator==(const Timing& other) const
 {
-    return ten_bits(crtc[kVerticalTotal], bit(crtc[kOverflow], 0), bit(crtc[kOverflow], 5));
+    return character_clock.numerator == other.character_clock.numerator &&
+           character_clock.denominator == other.character_clock.denominator &&
+           h_total == other.h_total && h_displayed == other.h_displayed &&
+           v_total == other.v_total && v_displayed == other.v_displayed &&
+           retrace_start == other.retrace_start && retrace_lines == other.retrace_lines;
 }
 
-u32 vertical_display_end(const std::array<u8, kCrtcRegisters>& crtc)
+Vga::Timing Vga::decode_timing() const
 {
-    return ten_bits(crtc[kVerticalDisplayEnd], bit(crtc[kOverflow], 1), bit(crtc[kOverflow], 6));
+    const auto& crtc = state.crtc;
+    const u8 overflow = crtc[0x07];
+    const u8 clocking = state.sequencer[1];
+    const u64 dots = bit(clocking, 0) ? 8 : 9;
+    const u64 divider = bit(clocking, 3) ? 2 : 1;
+    const u32 scale = bit(crtc[0x17], 2) ? 2 : 1;  // the vertical counters run at half speed
+
+    Timing t;
+    t.character_clock = {kPelClock[bits(state.miscellaneous_output, 3, 2)], dots * divider};
+    t.h_total = crtc[0x00] + 5u;
+    t.h_displayed = crtc[0x01] + 1u;
+    t.v_total = ((crtc[0x06] | bits(overflow, 0, 0) << 8 | bits(overflow, 5, 5) << 9) + 2u) * scale;
+    t.v_displayed =
+        ((crtc[0x12] | bits(overflow, 1, 1) << 8 | bits(overflow, 6, 6) << 9) + 1u) * scale;
+    const u32 start = crtc[0x10] | bits(overflow, 2, 2) << 8 | bits(overflow, 7, 7) << 9;
+    // The retrace ends when the low four bits of the line counter match 11h bits 3..0.
+    const u32 lines = (crtc[0x11] - start - 1) % 16 + 1;
+    // A retrace that would never begin is taken to begin in the last line.
+    t.retrace_start = std::min(start * scale, t.v_total - scale);
+    t.retrace_lines = std::min(lines * scale, t.v_total);
+    return t;
 }
 
-u32 vertical_retrace_start(const std::array<u8, kCrtcRegisters>& crtc)
+u64 Vga::beam_clocks() const
 {
-    return ten_bits(crtc[kVerticalRetraceStart], bit(crtc[kOverflow], 2), bit(crtc[kOverflow], 7));
+    return state.epoch_position + timing_.character_clock.ticks(scheduler_.now() - state.epoch);
 }
 
-u32 line_compare(const std::array<u8, kCrtcRegisters>& crtc)
+u64 Vga::frames() const { return state.epoch_frames + beam_clocks() / timing_.frame_length(); }
+
+/// The beam goes on from where it is with the new totals.
+void Vga::update_timing()
 {
-    return ten_bits(crtc[kLineCompare], bit(crtc[kOverflow], 4), bit(crtc[kMaximumScanLine], 6));
-}
-
-bool CrtcTiming::displays(u64 tick) const
-{
-    const u64 character = tick % line_ticks() / character_ticks;
-    return tick / line_ticks() < display_lines && character >= display_begin &&
-           character < display_end;
-}
-
-bool CrtcTiming::in_vertical_retrace(u64 tick) const
-{
-    if (!retraces) return false;
-    const u64 line = tick / line_ticks();
-    return (line + lines - retrace_line) % lines < retrace_lines;
-}
-
-CrtcTiming vga_timing(u8 misc_output, u8 clocking_mode, const std::array<u8, kCrtcRegisters>& crtc)
-{
-    const u32 display_skew = bits(crtc[kEndHorizontalBlanking], 6, 5);
-    // Half line rate: HSYNC is divided by two before it clocks the vertical counter.
-    const u32 lines_per_count = crtc[kCrtModeControl] & kHalfLineRate ? 2 : 1;
-
-    CrtcTiming timing;
-    // Clock selects 2 and 3 are external inputs, which a PC leaves open.
-    timing.dot_clock_hz = bits(misc_output, 3, 2) == 1 ? kClock1Hz : kClock0Hz;
-    timing.character_ticks = (clocking_mode & kEightDots ? 8u : 9u)
-                             << (clocking_mode & kDotClockHalved ? 1 : 0);
-    timing.characters = crtc[kHorizontalTotal] + 5u;
-    timing.display_begin = display_skew;
-    timing.display_end =
-        std::min(crtc[kHorizontalDisplayEnd] + 1u + display_skew, timing.characters);
-    timing.lines = (vertical_total(crtc) + 2) * lines_per_count;
-    timing.display_lines = (vertical_display_end(crtc) + 1) * lines_per_count;
-    timing.retrace_line = vertical_retrace_start(crtc) * lines_per_count;
-    // Retrace ends when the low four bits of the counter match (Vertical Retrace End).
-    const u32 width = (crtc[kVerticalRetraceEnd] - vertical_retrace_start(crtc)) & 15;
-    timing.retrace_lines = (width != 0 ? width : 16) * lines_per_count;
-    timing.retraces =
-        (crtc[kCrtModeControl] & kSyncEnable) != 0 && timing.retrace_line < timing.lines;
-    if (!timing.retraces) timing.retrace_line = 0;
-    return timing;
-}
-
-CrtcTiming dispi_timing(u32 width, u32 height)
-{
-    constexpr u32 kHz = 60;
-    CrtcTiming timing;
-    timing.character_ticks = 8;
-    timing.display_end = width / 8;
-    timing.characters = timing.display_end + timing.display_end / 4 + 2;
-    timing.display_lines = height;
-    timing.retrace_line = height + 3;
-    timing.retrace_lines = 3;
-    timing.lines = height + height / 20 + 8;
-    timing.retraces = true;
-    timing.dot_clock_hz = timing.frame_ticks() * kHz;
-    return timing;
-}
-
-// ---- The VGA's clockwork -----------------------------------------------------------------------
-
-Vga::Beam Vga::beam() const
-{
-    const u64 elapsed = timing_.dot_clock().ticks(scheduler_.now()) - state.frame_start;
-    return {elapsed / timing_.frame_ticks(), elapsed % timing_.frame_ticks()};
-}
-
-u64 Vga::frame_count() const { return state.frames + beam().frame; }
-
-/// How many vertical retraces have begun.
-u64 Vga::retrace_count() const
-{
-    if (!timing_.retraces) return state.retraces;
-    const Beam now = beam();
-    return state.retraces + now.frame + (now.tick >= timing_.retrace_tick() ? 1 : 0);
-}
-
-double Vga::refresh_hz() const
-{
-    return static_cast<double>(timing_.dot_clock_hz) / static_cast<double>(timing_.frame_ticks());
-}
-
-CrtcTiming Vga::programmed_timing() const
-{
-    if (state.dispi.enabled()) return dispi_timing(state.dispi.xres, state.dispi.yres);
-    return vga_timing(state.misc_output, state.sequencer[kClockingMode], state.crtc);
-}
-
-/// The counters go on from where they are; those that are past their new end start over.
-void Vga::refresh_timing()
-{
-    const CrtcTiming next = programmed_timing();
+    const Timing next = decode_timing();
     if (next == timing_) return;
-
-    const u64 frames = frame_count(), retraces = retrace_count();
-    const u64 tick = beam().tick;
-    const u64 line = tick / timing_.line_ticks() % next.lines;
-    const u64 character =
-        tick % timing_.line_ticks() / timing_.character_ticks % next.characters;
+    const u64 clocks = beam_clocks();
+    const u64 position = clocks % timing_.frame_length();
+    const u64 line = into(position / timing_.h_total, next.v_total);
+    const u64 character = into(position % timing_.h_total, next.h_total);
+    state.epoch_frames += clocks / timing_.frame_length();
+    state.epoch_position = line * next.h_total + character;
+    state.epoch = scheduler_.now();
     timing_ = next;
-
-    const u64 position = line * next.line_ticks() + character * next.character_ticks;
-    const bool retrace_begun = next.retraces && position >= next.retrace_tick();
-    state.frame_start = next.dot_clock().ticks(scheduler_.now()) - position;
-    state.frames = frames;
-    state.retraces = retraces - (retrace_begun ? 1 : 0);
     arm_retrace();
 }
 
-/// When the next vertical retrace begins, or the next frame if there are no retraces.
-Time Vga::next_retrace() const
+/// Reading also resets the attribute controller's flip-flop.
+u8 Vga::input_status_1()
 {
-    const Beam now = beam();
-    const u64 begin = timing_.retraces ? timing_.retrace_tick() : 0;
-    const u64 frame = now.frame + (now.tick >= begin ? 1 : 0);
-    return timing_.dot_clock().time_of(state.frame_start + frame * timing_.frame_ticks() + begin);
+    state.attribute_data = false;
+    const u64 position = beam_clocks() % timing_.frame_length();
+    const u32 line = static_cast<u32>(position / timing_.h_total);
+    const u32 character = static_cast<u32>(position % timing_.h_total);
+    const bool displaying = line < timing_.v_displayed && character < timing_.h_displayed;
+    const u32 since_retrace = (line + timing_.v_total - timing_.retrace_start) % timing_.v_total;
+    const bool retracing = since_retrace < timing_.retrace_lines;
+
+    // Attribute controller 12h, bits 5..4: two of the eight colour lines, here those of the border.
+    static constexpr u8 kDiagnosticBits[4][2] = {{0, 2}, {4, 5}, {1, 3}, {6, 7}};
+    const u8 border = displaying ? 0 : state.attribute[0x11];
+    const u8* lines = kDiagnosticBits[bits(state.attribute[0x12], 5, 4)];
+    const int diagnostic = bit(border, lines[0]) << 4 | bit(border, lines[1]) << 5;
+    return static_cast<u8>(diagnostic | retracing << 3 | !displaying);
 }
 
-u16 Vga::programmed_start_address() const
+// ---- Vertical retrace
+// ------------------------------------------------------------------------------
+
+void Vga::start_address_written() { arm_retrace(); }
+
+/// CRTC 11h bit 4: 0 clears the interrupt and holds it. Bit 5: 0 enables it.
+void Vga::interrupt_control_written()
 {
-    return static_cast<u16>(state.crtc[kStartAddressHigh] << 8 | state.crtc[kStartAddressLow]);
+    if (!bit(state.crtc[0x11], 4)) set_interrupt(false);
+    arm_retrace();
 }
 
-bool Vga::interrupt_pending() const
-{
-    return (state.crtc[kVerticalRetraceEnd] & kClearInterruptOff) != 0 &&
-           retrace_count() != state.retraces_cleared;
-}
-
-/// There is an event only while somebody waits for a retrace: a start address that has not taken
-/// effect, or an enabled interrupt.
 void Vga::arm_retrace()
 {
-    const bool interrupt_wanted =
-        (state.crtc[kVerticalRetraceEnd] & (kClearInterruptOff | kInterruptOff)) ==
-            kClearInterruptOff &&
-        timing_.retraces && !interrupt_pending();
-    const bool wanted = interrupt_wanted || programmed_start_address() != state.start_address;
-    retrace_.at(wanted ? next_retrace() : kNever);
+    const u16 start = static_cast<u16>(state.crtc[0x0C] << 8 | state.crtc[0x0D]);
+    const bool interrupts = bits(state.crtc[0x11], 5, 4) == 1 && !state.retrace_interrupt;
+    if (start == state.start_address && !interrupts) {
+        retrace_event_.at(kNever);
+        return;
+    }
+    const u64 length = timing_.frame_length();
+    const u64 clocks = beam_clocks();
+    const u64 target = u64{timing_.retrace_start} * timing_.h_total;
+    const u64 ahead = (target + length - clocks % length) % length;
+    const u64 ticks = clocks + (ahead ? ahead : length) - state.epoch_position;
+    retrace_event_.at(state.epoch + timing_.character_clock.time_of(ticks));
 }
 
 void Vga::retrace()
 {
-    state.start_address = programmed_start_address();
-    refresh_interrupt();
+    state.start_address = static_cast<u16>(state.crtc[0x0C] << 8 | state.crtc[0x0D]);
+    if (bits(state.crtc[0x11], 5, 4) == 1) set_interrupt(true);
+    arm_retrace();
 }
 
-void Vga::refresh_interrupt()
+void Vga::set_interrupt(bool level)
 {
-    const bool level =
-        !(state.crtc[kVerticalRetraceEnd] & kInterruptOff) && interrupt_pending();
-    arm_retrace();
-    if (level == state.irq) return;
-    state.irq = level;
+    if (state.retrace_interrupt == level) return;
+    state.retrace_interrupt = level;
     if (on_irq) on_irq(level);
 }
 

@@ -265,17 +265,18 @@ TEST(Decoder, OpcodesOfSixteenBitTimesAreUndefinedInSixtyFourBitMode)
 {
     for (const u8 byte : {0x06, 0x07, 0x0E, 0x16, 0x17, 0x1E, 0x1F, 0x27, 0x2F, 0x37, 0x3F,
                           0x60, 0x61, 0x82, 0x9A, 0xC4, 0xC5, 0xCE, 0xD4, 0xD5, 0xD6, 0xEA})
-        EXPECT_EQ(decode64({byte, 0x00, 0, 0, 0, 0, 0, 0}).result, DecodeResult::Undefined) << +byte;
+        EXPECT_EQ(decode64({byte, 0x00, 0, 0, 0, 0, 0, 0}).result, DecodeResult::Undefined)
+            << +byte;
 }
 
 TEST(Decoder, LockIsForMemoryDestinationsOfSomeInstructions)
 {
-    EXPECT_EQ(decode32({0xF0, 0x01, 0x00}).result, DecodeResult::Ok);          // add [eax], eax
-    EXPECT_EQ(decode32({0xF0, 0x01, 0xC0}).result, DecodeResult::Undefined);   // add eax, eax
-    EXPECT_EQ(decode32({0xF0, 0x03, 0x00}).result, DecodeResult::Undefined);   // add eax, [eax]
-    EXPECT_EQ(decode32({0xF0, 0x39, 0x00}).result, DecodeResult::Undefined);   // cmp [eax], eax
-    EXPECT_EQ(decode32({0xF0, 0x89, 0x00}).result, DecodeResult::Undefined);   // mov [eax], eax
-    EXPECT_EQ(decode32({0xF0, 0x0F, 0xC7, 0x08}).result, DecodeResult::Ok);    // cmpxchg8b
+    EXPECT_EQ(decode32({0xF0, 0x01, 0x00}).result, DecodeResult::Ok);         // add [eax], eax
+    EXPECT_EQ(decode32({0xF0, 0x01, 0xC0}).result, DecodeResult::Undefined);  // add eax, eax
+    EXPECT_EQ(decode32({0xF0, 0x03, 0x00}).result, DecodeResult::Undefined);  // add eax, [eax]
+    EXPECT_EQ(decode32({0xF0, 0x39, 0x00}).result, DecodeResult::Undefined);  // cmp [eax], eax
+    EXPECT_EQ(decode32({0xF0, 0x89, 0x00}).result, DecodeResult::Undefined);  // mov [eax], eax
+    EXPECT_EQ(decode32({0xF0, 0x0F, 0xC7, 0x08}).result, DecodeResult::Ok);   // cmpxchg8b
 }
 
 TEST(Decoder, LockIsNotCheckedBeforeThe386)
@@ -325,23 +326,25 @@ TEST(Decoder, InstructionsBelongToAGeneration)
         std::vector<u8> code;
         Level first;
     } cases[] = {
-        {{0x68, 0, 0}, Level::I80286},          // push imm
-        {{0x60}, Level::I80286},                // pusha
-        {{0xC1, 0xE0, 4}, Level::I80286},       // shl ax, 4
-        {{0x0F, 0x06}, Level::I80286},          // clts
-        {{0x0F, 0x94, 0xC0}, Level::I80386},    // setz
-        {{0x0F, 0xAF, 0xC0}, Level::I80386},    // imul ax, ax
-        {{0x0F, 0x20, 0xC0}, Level::I80386},    // mov eax, cr0
-        {{0x0F, 0xC8}, Level::I80486},          // bswap
-        {{0x0F, 0xC1, 0xC0}, Level::I80486},    // xadd
-        {{0x0F, 0x01, 0x38}, Level::I80486},    // invlpg
-        {{0x0F, 0xC7, 0x08}, Level::Pentium},   // cmpxchg8b
+        {{0x68, 0, 0}, Level::I80286},            // push imm
+        {{0x60}, Level::I80286},                  // pusha
+        {{0xC1, 0xE0, 4}, Level::I80286},         // shl ax, 4
+        {{0x0F, 0x06}, Level::I80286},            // clts
+        {{0x0F, 0x94, 0xC0}, Level::I80386},      // setz
+        {{0x0F, 0xAF, 0xC0}, Level::I80386},      // imul ax, ax
+        {{0x0F, 0x20, 0xC0}, Level::I80386},      // mov eax, cr0
+        {{0x0F, 0xC8}, Level::I80486},            // bswap
+        {{0x0F, 0xC1, 0xC0}, Level::I80486},      // xadd
+        {{0x0F, 0x01, 0x38}, Level::I80486},      // invlpg
+        {{0x0F, 0xC7, 0x08}, Level::Pentium},     // cmpxchg8b
         {{0x0F, 0x44, 0xC0}, Level::PentiumPro},  // cmovz
     };
     for (const auto& c : cases) {
-        EXPECT_EQ(decode16(c.code, c.first).result, DecodeResult::Ok) << +c.code[0] << ' ' << +c.code[1];
+        EXPECT_EQ(decode16(c.code, c.first).result, DecodeResult::Ok)
+            << +c.code[0] << ' ' << +c.code[1];
         const Level before = static_cast<Level>(static_cast<int>(c.first) - 1);
-        EXPECT_EQ(decode16(c.code, before).result, DecodeResult::Undefined) << +c.code[0] << ' ' << +c.code[1];
+        EXPECT_EQ(decode16(c.code, before).result, DecodeResult::Undefined)
+            << +c.code[0] << ' ' << +c.code[1];
     }
 }
 
@@ -355,9 +358,12 @@ TEST(Decoder, SizeAndFsGsPrefixesBeganWithThe386)
 
 TEST(Decoder, InstructionsOfProtectedModeAreUndefinedInRealMode)
 {
-    for (const std::vector<u8>& code : {std::vector<u8>{0x0F, 0x00, 0xC0}, {0x0F, 0x02, 0xC0}, {0x63, 0xC0}}) {
-        EXPECT_EQ(decode_as(CodeSize::Bits16, code, Level::Pentium, true).result, DecodeResult::Undefined);
-        EXPECT_EQ(decode_as(CodeSize::Bits16, code, Level::Pentium, false).result, DecodeResult::Ok);
+    for (const std::vector<u8>& code :
+         {std::vector<u8>{0x0F, 0x00, 0xC0}, {0x0F, 0x02, 0xC0}, {0x63, 0xC0}}) {
+        EXPECT_EQ(decode_as(CodeSize::Bits16, code, Level::Pentium, true).result,
+                  DecodeResult::Undefined);
+        EXPECT_EQ(decode_as(CodeSize::Bits16, code, Level::Pentium, false).result,
+                  DecodeResult::Ok);
     }
 }
 
