@@ -151,7 +151,7 @@ bool deliver_inner_level(Cpu& cpu, const Delivery& what, const Handling& handler
         return false;
 
     state.cpl = level;
-    state.seg[SS] = inner.ss;
+    cpu.set_segment(SS, inner.ss);
     enter_handler(cpu, handler);
     cpu.set_sp(stack.sp());
     if (from_v86)
@@ -341,9 +341,8 @@ bool return_protected(Cpu& cpu, Stack& stack, const Frame& frame, int size)
     if (frame.ip > cs.limit) return cpu.general_protection();
 
     cpu.state.cpl = level;
-    cpu.state.seg[CS] = cs;
-    if (outer) cpu.state.seg[SS] = ss;
-    cpu.update_mode();
+    cpu.set_segment(CS, cs);
+    if (outer) cpu.set_segment(SS, ss);
     cpu.set_sp(sp);
     cpu.set_eflags(new_flags);
     if (outer) drop_inner_segments(cpu);

@@ -188,6 +188,7 @@ void Cpu::flush_tlb()
     for (Tlb& tlb : tlbs_) tlb.flush();
     ++generation_;
     update_mode();
+    attention();  // the rest of the present block may not be there any more
 }
 
 void Cpu::flush_page(u64 linear)

@@ -91,7 +91,7 @@ void enter_task(Cpu& cpu, const Task& task, bool nested)
         if (task.wide) cpu.set_reg<u32>(r, task.gpr[r]);
         else cpu.set_reg<u16>(r, static_cast<u16>(task.gpr[r]));
     }
-    for (std::size_t i = 0; i < 6; ++i) state.seg[i] = null_segment(task.selector[i]);
+    for (u8 i = 0; i < 6; ++i) cpu.set_segment(i, null_segment(task.selector[i]));
     state.ldtr = null_segment(task.ldt);
     state.rip = task.ip;
     const u32 flags = (task.flags & defined_flags(cpu)) | (nested ? NT : 0u);

@@ -97,7 +97,7 @@ bool call_inner_level(Cpu& cpu, const GateTarget& target, int parameters, u64 ne
     if (!stack.push(size, cpu.state.seg[CS].selector) || !stack.push(size, next)) return false;
 
     cpu.state.cpl = level;
-    cpu.state.seg[CS] = target.cs;
+    cpu.set_segment(CS, target.cs);
     cpu.set_segment(SS, inner.ss);
     cpu.set_sp(stack.sp());
     cpu.state.rip = target.ip;
@@ -208,7 +208,7 @@ bool Cpu::far_return(int size, u16 release)
     Segment ss;
     if (!find_return_stack(*this, outer_ss, level, ss) || !check_ip(*this, cs, ip)) return false;
     state.cpl = level;
-    state.seg[CS] = cs;
+    set_segment(CS, cs);
     set_segment(SS, ss);
     set_sp(outer_sp + release);
     drop_inner_segments(*this);

@@ -12,6 +12,7 @@ namespace reprise {
 namespace {
 
 constexpr u64 kMegabyte = 1 << 20;
+constexpr u64 kVgaWindow = 0xA0000, kVgaWindowSize = 0x20000;
 
 // PCI slots, as QEMU's "pc" and with it SeaBIOS has them.
 constexpr int kChipsetSlot = 0, kIsaSlot = 1, kVgaSlot = 2;
@@ -400,8 +401,8 @@ void Board::connect_vga()
                 [this](u16 port, int size, u32 value) {
                     if (size >= 2) vga.dispi_write(port == 0x1CE ? 0 : 1, static_cast<u16>(value));
                 });
+    connect_vga_window();
     vga.on_mapping_changed = [this] { map_vga_window(); };
-    map_vga_window();
 
     vga_pci.declare_bar(kVgaFramebufferBar, PciDevice::BarKind::Prefetchable, static_cast<u32>(vga.vram().size()));
     vga_pci.declare_bar(kVgaRegistersBar, PciDevice::BarKind::Memory, 0x1000);
@@ -444,11 +445,20 @@ MemoryMap::Region Board::map_vga_registers(u64 base, u64 size)
     return memory.map_mmio(base, size, read, write);
 }
 
+/// The window of the card below 1 MB: every access is the VGA's, except while part of it is nothing
+/// but memory, which the CPU then reaches by itself.
 void Board::map_vga_window()
 {
-    static constexpr u64 kWindow = 0xA0000, kWindowSize = 0x20000;
-    if (vga_window_ >= 0) return;
-    vga_window_ = memory.map_mmio(kWindow, kWindowSize,
+    const std::optional<DirectWindow> direct = vga.direct_window();
+    if (vga_direct_ >= 0) memory.unmap(vga_direct_);
+    vga_direct_ = -1;
+    if (direct)
+        vga_direct_ = memory.map_memory(kVgaWindow + direct->window_offset, direct->size, direct->host, direct->host);
+}
+
+void Board::connect_vga_window()
+{
+    memory.map_mmio(kVgaWindow, kVgaWindowSize,
         [this](u64 offset, int size) {
             u64 value = 0;
             for (int i = 0; i < size; ++i) value |= u64{vga.memory_read(static_cast<u32>(offset + static_cast<u64>(i)))} << 8 * i;
@@ -583,13 +593,15 @@ void Board::state_loaded()
     ide.announce();
     vga_pci.announce();
     vga.state_loaded();
+    map_vga_window();
     cpu.state_loaded();
 }
 
 // ---- Media -------------------------------------------------------------------------------------
 
-void Board::change_medium(const std::string& drive, const std::string& path)
+void Board::change_medium(const MediaInput& change)
 {
+    const auto& [drive, path, read_only, snapshot] = change;
     const bool floppy = drive == "fda" || drive == "fdb";
     const bool disc = drive.size() == 3 && drive.starts_with("hd") && drive[2] >= 'a' && drive[2] <= 'd';
     const std::size_t index = floppy ? drive[2] - 'a' : disc ? drive[2] - 'a' : 0;
@@ -599,6 +611,8 @@ void Board::change_medium(const std::string& drive, const std::string& path)
     DriveConfig wanted = place.config;
     wanted.path = path;
     wanted.geometry.reset();
+    wanted.read_only = read_only;
+    wanted.snapshot = snapshot;
     Medium opened;
     if (!path.empty()) opened = open_medium(wanted, floppy ? ImageKind::Floppy : ImageKind::Cdrom, on_message);
     if (place.medium.device && !place.medium.device->flush())

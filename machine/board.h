@@ -37,6 +37,7 @@
 #include "devices/vga/vga.h"
 #include "machine/config.h"
 #include "machine/firmware.h"
+#include "machine/input.h"
 #include "machine/io_bus.h"
 #include "machine/memory_map.h"
 #include "machine/overlay.h"
@@ -68,9 +69,9 @@ public:
     Time time_of(u64 clock) const { return cpu_clock.time_of(clock); }
     u64 clock_at(Time time) const;
 
-    /// Puts a medium into the floppy drive or CD-ROM drive `drive` ("fda", "hdc", ...); an empty
-    /// path takes it out. Throws HostError and changes nothing if that cannot be done.
-    void change_medium(const std::string& drive, const std::string& path);
+    /// Changes the medium of a floppy or CD-ROM drive. Throws HostError and changes nothing if that
+    /// cannot be done.
+    void change_medium(const MediaInput& change);
     /// Throws HostError naming the medium that could not be made durable.
     void flush_media();
     /// What a drive holds; nullptr: nothing.
@@ -183,6 +184,7 @@ private:
     void connect_pci();
     void connect_vga();
     void connect_firmware();
+    void connect_vga_window();
     void map_vga_window();
     MemoryMap::Region map_vga_registers(u64 base, u64 size);
     void fill_cmos();
@@ -197,7 +199,7 @@ private:
     bool reset_requested_ = false;
     std::vector<u8> vga_rom_;  // filled up to its BAR's size
     std::set<std::string, std::less<>> logged_;
-    MemoryMap::Region vga_window_ = -1, vga_linear_ = -1, vga_registers_ = -1, vga_rom_region_ = -1;
+    MemoryMap::Region vga_direct_ = -1, vga_linear_ = -1, vga_registers_ = -1, vga_rom_region_ = -1;
     IoBus::Range bus_master_ports_ = 0;
 };
 

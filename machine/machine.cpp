@@ -151,7 +151,7 @@ void Machine::inject(const Input& input)
                        if (mouse.dx || mouse.dy || mouse.dz) b.mouse.move(mouse.dx, mouse.dy, mouse.dz);
                        b.mouse.set_buttons(mouse.buttons);
                    },
-                   [&](const MediaInput& media) { b.change_medium(media.drive, media.path); },
+                   [&](const MediaInput& media) { b.change_medium(media); },
                    [&](const SerialInput& serial) {
                        for (const u8 byte : serial.bytes) b.uart[static_cast<std::size_t>(serial.port & 1)].receive(byte);
                    },

@@ -40,14 +40,19 @@ MemoryMap::MemoryMap(u64 ram_size) : ram(ram_size), rom_(kShadowSize, 0xFF) {}
 
 MemoryMap::Region MemoryMap::map_memory(u64 first, u64 size, u8* read, u8* write)
 {
-    mappings_.push_back({first, size, read, write, {}, {}});
-    changed(mappings_.back());
-    return static_cast<Region>(mappings_.size() - 1);
+    return add({first, size, read, write, {}, {}});
 }
 
 MemoryMap::Region MemoryMap::map_mmio(u64 first, u64 size, Read read, Write write)
 {
-    mappings_.push_back({first, size, nullptr, nullptr, std::move(read), std::move(write)});
+    return add({first, size, nullptr, nullptr, std::move(read), std::move(write)});
+}
+
+/// Behind all others, as later regions lie over earlier ones; free places at the end are used again.
+MemoryMap::Region MemoryMap::add(Mapping mapping)
+{
+    while (!mappings_.empty() && mappings_.back().size == 0) mappings_.pop_back();
+    mappings_.push_back(std::move(mapping));
     changed(mappings_.back());
     return static_cast<Region>(mappings_.size() - 1);
 }

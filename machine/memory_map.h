@@ -80,6 +80,7 @@ private:
     };
     static constexpr u64 kShadowFirst = 0xC0000, kShadowSize = 0x40000;
 
+    Region add(Mapping mapping);
     const Mapping* find(u64 address) const;
     void changed(const Mapping& mapping);
 

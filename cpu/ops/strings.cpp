@@ -36,13 +36,17 @@ private:
 
 /// One iteration each. Returns false after a fault; registers are changed only by success.
 struct Movs {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RSI);
+        p.advance(RDI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         const T value = TRY(cpu.read<T>(insn, insn.seg, p.get(RSI)));
         if (!cpu.write<T>(insn, ES, p.get(RDI), value)) return false;
-        p.advance(RSI);
-        p.advance(RDI);
+        advance(p);
         return true;
     }
     /// Up to `n` iterations upwards in plain memory; returns how many were done.
@@ -67,11 +71,15 @@ struct Movs {
 };
 
 struct Stos {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RDI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         if (!cpu.write<T>(insn, ES, p.get(RDI), cpu.reg<T>(RAX))) return false;
-        p.advance(RDI);
+        advance(p);
         return true;
     }
     template <class T>
@@ -89,41 +97,57 @@ struct Stos {
 };
 
 struct Lods {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RSI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         cpu.set_reg<T>(RAX, TRY(cpu.read<T>(insn, insn.seg, p.get(RSI))));
-        p.advance(RSI);
+        advance(p);
         return true;
     }
 };
 
 struct Cmps {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RSI);
+        p.advance(RDI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         const T a = TRY(cpu.read<T>(insn, insn.seg, p.get(RSI)));
         const T b = TRY(cpu.read<T>(insn, ES, p.get(RDI)));
         sub(cpu.flags, a, b);
-        p.advance(RSI);
-        p.advance(RDI);
+        advance(p);
         return true;
     }
 };
 
 struct Scas {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RDI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         const T b = TRY(cpu.read<T>(insn, ES, p.get(RDI)));
         sub(cpu.flags, cpu.reg<T>(RAX), b);
-        p.advance(RDI);
+        advance(p);
         return true;
     }
 };
 
 /// The destination is checked before the port is read: reading may have effects.
 struct Ins {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RDI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
@@ -133,12 +157,16 @@ struct Ins {
             return false;
         const T value = static_cast<T>(cpu.read_port(insn, port, sizeof(T)));
         if (!cpu.write<T>(insn, ES, p.get(RDI), value)) return false;
-        p.advance(RDI);
+        advance(p);
         return true;
     }
 };
 
 struct Outs {
+    static void advance(const Pointers& p)
+    {
+        p.advance(RSI);
+    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
@@ -146,10 +174,21 @@ struct Outs {
         if (!cpu.check_port(insn, port, sizeof(T))) return false;
         const T value = TRY(cpu.read<T>(insn, insn.seg, p.get(RSI)));
         cpu.write_port(insn, port, sizeof(T), static_cast<u32>(value));
-        p.advance(RSI);
+        advance(p);
         return true;
     }
 };
+
+/// The 286 has already advanced its pointers and its count when it notices that an access is beyond the
+/// limit (80286 hardware tests); later processors restart the iteration.
+bool faults_late(const Cpu& cpu) { return cpu.at_least(Level::I80286) && !cpu.at_least(Level::I80386); }
+
+template <class Op>
+Flow leave_iteration(const Cpu& cpu, const Pointers& p)
+{
+    if (faults_late(cpu)) Op::advance(p);
+    return {};
+}
 
 /// Interrupted or faulted iterations leave (E)CX, (E)SI and (E)DI such that the instruction, executed
 /// again, goes on (SDM vol. 2B, REP).
@@ -174,7 +213,10 @@ Flow repeat(Cpu& cpu, const Insn& insn)
                 }
             }
         }
-        if (!Op::template once<T>(cpu, insn, p)) return {};
+        if (!Op::template once<T>(cpu, insn, p)) {
+            if (faults_late(cpu)) p.consume(1);
+            return leave_iteration<Op>(cpu, p);
+        }
         p.consume(1);
         if (p.count() == 0) break;
         if (compares && cpu.flags.zf() == ((insn.prefixes & kPrefixRepne) != 0)) break;
@@ -190,7 +232,8 @@ struct String {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         if (insn.prefixes & (kPrefixRep | kPrefixRepne)) return repeat<Op, compares, T>(cpu, insn);
-        if (!Op::template once<T>(cpu, insn, Pointers::of<T>(cpu, insn))) return {};
+        const Pointers p = Pointers::of<T>(cpu, insn);
+        if (!Op::template once<T>(cpu, insn, p)) return leave_iteration<Op>(cpu, p);
         return next(cpu, &insn);
     }
 };

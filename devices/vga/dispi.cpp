@@ -1,5 +1,7 @@
 /// The Bochs display interface: registers, and the pictures of its modes.
 
+#include <algorithm>
+
 #include "devices/vga/vga.h"
 
 namespace reprise {
@@ -96,6 +98,7 @@ void Vga::set_dispi_register(u16 index, u16 value)
         dispi[kVirtWidth] = static_cast<u16>(mode.virtual_width);
         dispi[kVirtHeight] = static_cast<u16>(std::min(kVramSize / mode.pitch, u32{0xFFFF}));
     }
+    update_timing();
     update_window();
 }
 
@@ -110,7 +113,7 @@ void Vga::set_dispi_enable(u16 value)
         if (dispi[kBpp] == 0) dispi[kBpp] = 8;
         dispi[kVirtWidth] = dispi[kXres];
         dispi[kXOffset] = dispi[kYOffset] = dispi[kBank] = 0;
-        if (!(value & kNoClear)) std::fill(vram_.begin(), vram_.end(), u8{0});
+        if (!(value & kNoClear)) std::fill_n(vram_, kVramSize, u8{0});
     }
 }
 
@@ -132,7 +135,8 @@ Vga::DispiMode Vga::dispi_mode() const
 void Vga::render_dispi(Frame& frame) const
 {
     const DispiMode mode = dispi_mode();
-    frame.square_pixels = true;
+    // Smaller modes are those of the VGA, made for the whole of a 4:3 screen.
+    frame.square_pixels = mode.width >= 640 && mode.height >= 480;
     frame.width = mode.width;
     frame.height = mode.height;
     frame.pixels.assign(std::size_t{mode.width} * mode.height, 0);

@@ -74,8 +74,7 @@ void Vga::update_window()
 std::optional<DirectWindow> Vga::direct_window() const
 {
     if (!window_.direct) return {};
-    return DirectWindow{window_.first, window_.size, const_cast<u8*>(vram_.data()) + window_.base,
-                        window_.base};
+    return DirectWindow{window_.first, window_.size, vram_ + window_.base, window_.base};
 }
 
 u32 Vga::load_planes(u32 plane_address) const

@@ -1,3 +1,7 @@
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
 #include "devices/vga/vga.h"
 
 namespace reprise {
@@ -24,6 +28,21 @@ constexpr std::array<u8, 0x15> kAttributeBits{0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F
                                               0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F, 0x3F,
                                               0x3F, 0x3F, 0xEF, 0xFF, 0x3F, 0x0F, 0x0F};
 
+constexpr std::size_t kPageSize = 4096;
+
+/// calloc: the host gives pages as they are used, and most guests use one of the sixteen megabytes.
+u8* allocate_memory()
+{
+    void* memory = std::calloc(Vga::kVramSize + kPageSize, 1);
+    if (!memory) throw std::bad_alloc();
+    return static_cast<u8*>(memory);
+}
+
+u8* next_page(u8* memory)
+{
+    return memory + (kPageSize - reinterpret_cast<std::uintptr_t>(memory) % kPageSize) % kPageSize;
+}
+
 template <std::size_t N>
 void keep_existing_bits(std::array<u8, N>& registers, const std::array<u8, N>& existing)
 {
@@ -35,19 +54,23 @@ void keep_existing_bits(std::array<u8, N>& registers, const std::array<u8, N>& e
 Vga::Vga(Scheduler& scheduler)
     : scheduler_(scheduler),
       retrace_event_(scheduler, "vga.retrace", [this] { retrace(); }),
-      vram_(kVramSize)
+      memory_(allocate_memory()),
+      vram_(next_page(memory_.get()))
 {
     reset();
 }
 
+void Vga::Free::operator()(u8* memory) const { std::free(memory); }
+
 void Vga::reset()
 {
-    set_interrupt(false);
+    const bool pin = interrupt_pin();
     state = State{};
     state.epoch = scheduler_.now();
     timing_ = decode_timing();
     arm_retrace();
     update_window();
+    drive_interrupt(pin);
 }
 
 /// Indices and counters from a damaged file must not reach beyond their tables.
@@ -153,20 +176,28 @@ void Vga::write(u16 offset, u8 value)
     }
 }
 
-/// 22h and 24h are IBM's test registers: the latch of the map that is read, and the attribute
-/// controller's flip-flop.
+/// 22h, 24h and 26h are test registers: the latch of the map that is read, the attribute
+/// controller's flip-flop and its index.
 u8 Vga::read_crtc() const
 {
     if (state.crtc_index < state.crtc.size()) return state.crtc[state.crtc_index];
-    if (state.crtc_index == 0x22)
-        return static_cast<u8>(state.latch >> 8 * bits(state.graphics[4], 1, 0));
-    if (state.crtc_index == 0x24)
-        return static_cast<u8>(state.attribute_data << 7 | state.attribute_index);
-    return 0;
+    switch (state.crtc_index) {
+    case 0x22: return static_cast<u8>(state.latch >> 8 * bits(state.graphics[4], 1, 0));
+    case 0x24: return state.attribute_data ? 0x80 : 0;
+    case 0x26: return state.attribute_index;
+    default: return 0;
+    }
 }
 
-/// Bit 7: vertical retrace interrupt. Bit 4: the monitor sense comparator, a colour monitor.
-u8 Vga::input_status_0() const { return static_cast<u8>(state.retrace_interrupt << 7 | 0x10); }
+/// Bit 7: vertical retrace interrupt. Bit 4: the DAC's SENSE output, by which a BIOS finds a colour
+/// monitor: low while a colour is above half of full scale (335 of 700 mV).
+u8 Vga::input_status_0() const
+{
+    const u32 colour = dac_colour(0);
+    bool sense = true;
+    for (int shift : {0, 8, 16}) sense = sense && (colour >> shift & 0xFF) <= 255 * 335 / 700;
+    return static_cast<u8>(state.retrace_interrupt << 7 | sense << 4);
+}
 
 /// The address selects index or data by a flip-flop that reading input status 1 resets.
 void Vga::write_attribute(u8 value)
@@ -193,19 +224,21 @@ void Vga::write_sequencer(u8 value)
 }
 
 /// 11h bit 7 protects 00h to 07h, except the line compare bit in 07h.
+/// Bit 4: 0 clears the vertical retrace interrupt and holds it; bit 5: 0 lets it out.
 void Vga::write_crtc(u8 value)
 {
     const u8 index = state.crtc_index;
     if (index >= state.crtc.size()) return;
     u8& target = state.crtc[index];
     const u8 before = target;
-    const bool protect = bit(state.crtc[0x11], 7);
+    const bool protect = bit(state.crtc[0x11], 7), pin = interrupt_pin();
     if (index == 7 && protect) target = with_bit(target, 4, bit(value, 4));
     else if (index > 7 || !protect) target = value & kCrtcBits[index];
-    if (index == 0x11) interrupt_control_written();
     if (target == before) return;
-    if (index == 0x0C || index == 0x0D) start_address_written();
-    else update_timing();
+    if (index == 0x11 && !bit(value, 4)) state.retrace_interrupt = false;
+    update_timing();
+    arm_retrace();
+    drive_interrupt(pin);
 }
 
 void Vga::write_graphics(u8 value)

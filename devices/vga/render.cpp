@@ -1,5 +1,7 @@
 /// The picture: what the CRTC scans and the attribute controller and the DAC make of it.
 
+#include <algorithm>
+
 #include "devices/vga/vga.h"
 
 namespace reprise {

@@ -13,8 +13,9 @@ constexpr u32 font_address(u32 select) { return (select & 3) * 0x4000 + (select 
 
 bool Vga::cursor_enabled() const
 {
-    return !bit(state.crtc[0x0A], 5) &&
-           bits(state.crtc[0x0A], 4, 0) <= bits(state.crtc[0x0B], 4, 0);
+    const u8 start = bits(state.crtc[0x0A], 4, 0);
+    return !bit(state.crtc[0x0A], 5) && start <= bits(state.crtc[0x0B], 4, 0) &&
+           start <= bits(state.crtc[0x09], 4, 0);
 }
 
 /// 0Eh/0Fh, moved to the right by the skew in 0Bh.
@@ -78,12 +79,9 @@ TextScreen Vga::text_screen() const
 
     screen.columns = d.columns;
     screen.blink_enabled = bit(state.attribute[0x10], 3);
-    u32 next_counter = ~0u;  // of the row after the last one seen
     const u32 cursor = cursor_counter();
     for_each_line(d, [&](const ScanLine& line) {
-        if (line.counter == next_counter && line.row_scan != 0) return;
         if (line.row != 0 && line.row_scan != 0) return;
-        next_counter = line.counter;
         for (u32 column = 0; column < d.columns; ++column) {
             const u32 counter = (line.counter + column) & 0xFFFF;
             const u32 planes = display_planes(counter, line.row_scan);

@@ -1,5 +1,7 @@
 /// Where the beam is, from guest time, and what happens at vertical retrace.
 
+#include <algorithm>
+
 #include "devices/vga/vga.h"
 
 namespace reprise {
@@ -25,6 +27,7 @@ bool Vga::Timing::operator==(const Timing& other) const
 
 Vga::Timing Vga::decode_timing() const
 {
+    if (dispi_enabled()) return dispi_timing();
     const auto& crtc = state.crtc;
     const u8 overflow = crtc[0x07];
     const u8 clocking = state.sequencer[1];
@@ -45,6 +48,21 @@ Vga::Timing Vga::decode_timing() const
     // A retrace that would never begin is taken to begin in the last line.
     t.retrace_start = std::min(start * scale, t.v_total - scale);
     t.retrace_lines = std::min(lines * scale, t.v_total);
+    return t;
+}
+
+/// DISPI has no timing registers. Its modes refresh at 60 Hz.
+Vga::Timing Vga::dispi_timing() const
+{
+    const DispiMode mode = dispi_mode();
+    Timing t;
+    t.h_displayed = (mode.width + 7) / 8;
+    t.h_total = t.h_displayed * 5 / 4 + 2;
+    t.v_displayed = mode.height;
+    t.v_total = mode.height * 21 / 20 + 8;
+    t.retrace_start = mode.height + 3;
+    t.retrace_lines = 3;
+    t.character_clock = {60 * t.frame_length(), 1};
     return t;
 }
 
@@ -93,20 +111,12 @@ u8 Vga::input_status_1()
 // ---- Vertical retrace
 // ------------------------------------------------------------------------------
 
-void Vga::start_address_written() { arm_retrace(); }
-
-/// CRTC 11h bit 4: 0 clears the interrupt and holds it. Bit 5: 0 enables it.
-void Vga::interrupt_control_written()
-{
-    if (!bit(state.crtc[0x11], 4)) set_interrupt(false);
-    arm_retrace();
-}
-
+/// The event is armed while a start address waits to be taken, or the interrupt to be latched.
 void Vga::arm_retrace()
 {
     const u16 start = static_cast<u16>(state.crtc[0x0C] << 8 | state.crtc[0x0D]);
-    const bool interrupts = bits(state.crtc[0x11], 5, 4) == 1 && !state.retrace_interrupt;
-    if (start == state.start_address && !interrupts) {
+    const bool latch_waits = bit(state.crtc[0x11], 4) && !state.retrace_interrupt;
+    if (start == state.start_address && !latch_waits) {
         retrace_event_.at(kNever);
         return;
     }
@@ -120,16 +130,18 @@ void Vga::arm_retrace()
 
 void Vga::retrace()
 {
+    const bool pin = interrupt_pin();
     state.start_address = static_cast<u16>(state.crtc[0x0C] << 8 | state.crtc[0x0D]);
-    if (bits(state.crtc[0x11], 5, 4) == 1) set_interrupt(true);
+    if (bit(state.crtc[0x11], 4)) state.retrace_interrupt = true;
     arm_retrace();
+    drive_interrupt(pin);
 }
 
-void Vga::set_interrupt(bool level)
+bool Vga::interrupt_pin() const { return state.retrace_interrupt && !bit(state.crtc[0x11], 5); }
+
+void Vga::drive_interrupt(bool before)
 {
-    if (state.retrace_interrupt == level) return;
-    state.retrace_interrupt = level;
-    if (on_irq) on_irq(level);
+    if (interrupt_pin() != before && on_irq) on_irq(!before);
 }
 
 }  // namespace reprise

@@ -24,9 +24,9 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "devices/vga/frame.h"
 #include "machine/base/bits.h"
@@ -79,7 +79,7 @@ public:
         u64 epoch_position = 0;
         u64 epoch_frames = 0;
         u16 start_address = 0;  // what the picture uses; 0Ch/0Dh take effect at vertical retrace
-        bool retrace_interrupt = false;
+        bool retrace_interrupt = false;  // the latch behind on_irq
 
         u16 dispi_index = 0;
         std::array<u16, 10> dispi{0xB0C5};
@@ -116,6 +116,8 @@ public:
     };
 
     explicit Vga(Scheduler& scheduler);
+    Vga(const Vga&) = delete;
+    Vga& operator=(const Vga&) = delete;
 
     std::function<void(bool level)> on_irq;    // vertical retrace interrupt
     std::function<void()> on_mapping_changed;  // direct_window() answers differently than before
@@ -132,8 +134,8 @@ public:
     void memory_write(u32 offset, u8 value);
     /// What the host may map into the window instead of calling the two above.
     std::optional<DirectWindow> direct_window() const;
-    /// All memory: the linear frame buffer.
-    std::span<u8> vram() { return vram_; }
+    /// All memory: the linear frame buffer, aligned to 4 KiB.
+    std::span<u8> vram() { return {vram_, kVramSize}; }
 
     /// The picture. VGA modes come in logical pixels: 720x400 or 640x400 text, 320x200 for mode 13h
     /// although the monitor gets every line and pixel twice. Repeated lines are left out, so a
@@ -147,7 +149,7 @@ public:
     void visit(auto& v)
     {
         v("state", state);
-        v.bytes("vram", vram_);
+        v.bytes("vram", vram());
     }
 
     State state;
@@ -192,7 +194,6 @@ private:
         u32 split = 0;  // the scan line at which the counter starts over at zero
         u32 byte_pan = 0, pixel_pan = 0;
         bool pan_compatible = false;  // below the split nothing is panned
-        u32 no_pan = 0;               // how many dots that is
     };
     struct ScanLine {
         u32 row;      // of the picture
@@ -202,6 +203,9 @@ private:
     };
     struct DispiMode {
         u32 width, height, virtual_width, bits_per_pixel, pitch;
+    };
+    struct Free {
+        void operator()(u8* memory) const;
     };
     using DotLine =
         std::array<u8, 2400>;  // attribute nibbles, 256 characters of 9 dots and one more
@@ -229,11 +233,11 @@ private:
     Timing decode_timing() const;
     u64 beam_clocks() const;  // character clocks since the beginning of frame `epoch_frames`
     u64 frames() const;
-    void start_address_written();
-    void interrupt_control_written();
+    Timing dispi_timing() const;
     void arm_retrace();
     void retrace();
-    void set_interrupt(bool level);
+    bool interrupt_pin() const;
+    void drive_interrupt(bool before);
 
     bool dispi_enabled() const { return bit(state.dispi[4], 0); }
     bool dispi_linear() const { return dispi_enabled() && state.dispi[3] != 4; }
@@ -260,7 +264,8 @@ private:
 
     Scheduler& scheduler_;
     Event retrace_event_;
-    std::vector<u8> vram_;
+    std::unique_ptr<u8, Free> memory_;
+    u8* vram_;  // in memory_, aligned
     Window window_;
     Timing timing_;
     std::optional<DirectWindow> announced_;

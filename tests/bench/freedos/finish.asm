@@ -2,9 +2,10 @@
         bits 16
         org 0x100
 
-        xor esi, esi
-        mov si, text
+        movzx esp, sp                   ; the console routines address by esp and esi
+        mov esi, text
         cld
+        cli
         call open_console
         call print
         jmp finish

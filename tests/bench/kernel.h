@@ -1,0 +1,27 @@
+/// The guest programs that are timed: boot images of one floppy track, see kernels/lib/start.inc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "machine/base/types.h"
+
+namespace reprise::bench {
+
+struct Kernel {
+    std::string name;
+    std::string track;                // the image as assembled
+    u64 instructions_per_step = 0;    // as the kernel declares; one REP iteration counts as one
+};
+
+/// All kernels in a folder, by name. Throws HostError if there is none, or a damaged one.
+std::vector<Kernel> load_kernels(const std::string& folder);
+
+/// A whole 1.44 MB floppy that performs this many steps.
+std::string floppy_image(const Kernel& kernel, u32 steps);
+
+/// What a kernel says on COM1 when all went well, without line end: "bench NAME start end
+/// XXXXXXXX". Empty if `serial` is anything else.
+std::string final_line(const std::string& serial, const std::string& name);
+
+}  // namespace reprise::bench

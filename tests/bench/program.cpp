@@ -1,0 +1,134 @@
+#include "tests/bench/program.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "machine/base/error.h"
+
+namespace reprise::bench {
+
+namespace {
+
+constexpr int kMemoryMegabytes = 32;
+
+std::vector<std::string> qemu_command(const Program& program, const std::string& image,
+                                      const std::string& serial)
+{
+    std::vector<std::string> command = program.command;
+    for (const char* word : {"-accel", "tcg", "-display", "none", "-monitor", "none", "-net", "none",
+                             "-no-reboot", "-boot", "a", "-vga", "std", "-device",
+                             "isa-debug-exit,iobase=0xf4,iosize=4"})
+        command.emplace_back(word);
+    command.insert(command.end(), {"-m", std::to_string(kMemoryMegabytes), "-drive",
+                                   fmt::format("if=floppy,format=raw,file={}", image), "-serial",
+                                   "file:" + serial});
+    return command;
+}
+
+/// Bochs' settings: no window (its RFB display without a client costs nothing), no pacing by the
+/// host's clock, and the same instructions per second of guest time as Reprise has by default.
+std::string bochs_settings(const std::string& image, const std::string& serial,
+                           const std::string& log)
+{
+    return fmt::format(
+        "config_interface: textconfig\n"
+        "display_library: rfb, options=\"timeout=0\"\n"
+        "cpu: model=pentium, ips=100000000\n"
+        "memory: guest={0}, host={0}\n"
+        "romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
+        "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
+        "floppya: 1_44={1}, status=inserted\n"
+        "boot: floppy\n"
+        "com1: enabled=1, mode=file, dev={2}\n"
+        "clock: sync=none, time0=1000000000\n"
+        "log: {3}\n"
+        "panic: action=fatal\n"
+        "error: action=ignore\n"
+        "info: action=ignore\n"
+        "debug: action=ignore\n",
+        kMemoryMegabytes, image, serial, log);
+}
+
+std::vector<std::string> bochs_command(const Program& program, const Workspace& workspace,
+                                       const std::string& image, const std::string& serial)
+{
+    write_text(workspace.file("bochsrc"),
+               bochs_settings(image, serial, workspace.file("bochs.log")));
+    std::vector<std::string> command = program.command;
+    command.insert(command.end(), {"-q", "-f", workspace.file("bochsrc")});
+    if (program.bochs_debugger) {
+        write_text(workspace.file("commands"), "c\n");
+        command.insert(command.end(), {"-rc", workspace.file("commands")});
+    }
+    return command;
+}
+
+std::vector<std::string> reprise_command(const Program& program, const std::string& image,
+                                         const std::string& serial, bool count)
+{
+    std::vector<std::string> command = program.command;
+    command.insert(command.begin() + 1, "run");
+    command.insert(command.end(), {image, "--headless", "--boot", "a", "--memory",
+                                   fmt::format("{}M", kMemoryMegabytes), "--serial",
+                                   "file:" + serial});
+    if (count) command.emplace_back("--state-hash");
+    return command;
+}
+
+}  // namespace
+
+Program reprise_program(const std::string& text)
+{
+    Program program{"reprise", ProgramKind::Reprise, {}, false};
+    std::string rest = text;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos && equals < text.find_first_of("/ ")) {
+        program.name = text.substr(0, equals);
+        rest = text.substr(equals + 1);
+    }
+    std::istringstream words(rest);
+    for (std::string word; words >> word;) program.command.push_back(word);
+    const std::string found = program.command.empty() ? "" : find_program(program.command[0]);
+    if (found.empty()) throw HostError(fmt::format("'{}': there is no such program", text));
+    program.command[0] = found;
+    return program;
+}
+
+std::vector<Program> installed_peers(std::vector<std::string>& missing)
+{
+    std::vector<Program> peers;
+    if (const std::string qemu = find_program("qemu-system-i386"); !qemu.empty())
+        peers.push_back({"qemu", ProgramKind::Qemu, {qemu}, false});
+    else missing.push_back("qemu-system-i386 is not installed (Debian: qemu-system-x86)");
+    if (const std::string bochs = find_program("bochs"); !bochs.empty()) {
+        Program program{"bochs", ProgramKind::Bochs, {bochs}, false};
+        const Workspace workspace;
+        const ProcessResult help = run_process({bochs, "--help"}, workspace.path(), 10);
+        program.bochs_debugger = help.output.find("-rc ") != std::string::npos;
+        peers.push_back(program);
+    } else {
+        missing.push_back("bochs is not installed (Debian: bochs)");
+    }
+    return peers;
+}
+
+GuestRun run_guest(const Program& program, const Workspace& workspace, const std::string& image,
+                   int limit_seconds, bool count)
+{
+    const std::string serial = workspace.file("serial.txt");
+    std::filesystem::remove(serial);
+    std::vector<std::string> command;
+    switch (program.kind) {
+    case ProgramKind::Reprise: command = reprise_command(program, image, serial, count); break;
+    case ProgramKind::Qemu: command = qemu_command(program, image, serial); break;
+    case ProgramKind::Bochs: command = bochs_command(program, workspace, image, serial); break;
+    }
+    const ProcessResult result = run_process(command, workspace.path(), limit_seconds);
+    GuestRun run{result.cpu_seconds, "", result.output, result.timed_out};
+    if (std::filesystem::exists(serial)) run.serial = read_text(serial);
+    return run;
+}
+
+}  // namespace reprise::bench
