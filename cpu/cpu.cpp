@@ -1,6 +1,8 @@
 /// The run loop: blocks, events between instructions, faults on their way to their handlers.
 #include "cpu/cpu.h"
 
+#include <string>
+
 #include "cpu/opcodes.h"
 
 namespace reprise {
@@ -201,34 +203,46 @@ void Cpu::deliver_fault()
 /// the run is over.
 bool Cpu::service_events()
 {
-    stop_at_ = until_;
-    if (state.clock >= until_ || state.shutdown) return false;
+    for (;;) {
+        stop_at_ = until_;
+        if (state.clock >= until_ || state.shutdown) return false;
 
-    if (state.pending_debug && !state.debug_shadow) {
-        state.halted = false;
-        state.dr[6] |= state.pending_debug;
-        state.pending_debug = 0;
-        raise(kDebug);
-        deliver_fault();
-        return true;
-    }
-    const bool shadow = state.interrupt_shadow;
-    const bool nmi = state.nmi_pending && !state.nmi_blocked && !shadow;
-    const bool intr = state.intr && (state.rflags & IF) && !shadow;
-    if (nmi || intr) {
-        state.halted = false;
-        Fault interrupt;
-        if (nmi) {
-            state.nmi_pending = false;
-            state.nmi_blocked = true;
-            interrupt.vector = kNmi;
-        } else {
-            interrupt.vector = bus_.acknowledge_interrupt();
+        if (state.pending_debug && !state.debug_shadow) {
+            state.halted = false;
+            state.dr[6] |= state.pending_debug;
+            state.pending_debug = 0;
+            raise(kDebug);
+            deliver_fault();
+            continue;
         }
-        if (!deliver(interrupt, false, false, true, state.rip)) deliver_fault();
+        const bool shadow = state.interrupt_shadow;
+        const bool nmi = state.nmi_pending && !state.nmi_blocked && !shadow;
+        const bool intr = state.intr && (state.rflags & IF) && !shadow;
+        if (!nmi && !intr) return !state.halted;
+        if (!take_interrupt(nmi)) {
+            deliver_fault();
+            continue;
+        }
+        // An interrupt takes no time, so one instruction comes before the next: a line that stays
+        // active must not stop the clock.
+        if (state.pending_debug) continue;
+        stop_at_ = std::min(until_, state.clock + 1);
         return true;
     }
-    return !state.halted;
+}
+
+bool Cpu::take_interrupt(bool nmi)
+{
+    state.halted = false;
+    Fault interrupt;
+    if (nmi) {
+        state.nmi_pending = false;
+        state.nmi_blocked = true;
+        interrupt.vector = kNmi;
+    } else {
+        interrupt.vector = bus_.acknowledge_interrupt();
+    }
+    return deliver(interrupt, false, false, true, state.rip);
 }
 
 bool Cpu::hits_code_breakpoint(u64 linear)
@@ -303,8 +317,10 @@ void Cpu::sync_out()
 
 void Cpu::run_block(Block& block, u64 budget)
 {
-    if (budget < stop_at_ - state.clock) stop_at_ = state.clock + budget;
-    const u64 limit = stop_at_ - state.clock;
+    // Fetching may have asked for the run to end: then it does after this instruction.
+    const u64 left = stop_at_ > state.clock ? stop_at_ - state.clock : 1;
+    const u64 limit = std::min(budget, left);
+    stop_at_ = state.clock + limit;
     enter(block);
     if (limit < block.count) {
         cut_ = &block.insns[limit];
@@ -405,11 +421,31 @@ u32 Cpu::gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_
     return 15;
 }
 
+/// Worth a line: it may be an instruction of a processor that the guest was not promised.
+void Cpu::log_undefined(std::span<const u8> bytes)
+{
+    if (!on_log) return;
+    std::string text = "undefined opcode";
+    static constexpr char kDigits[] = "0123456789abcdef";
+    for (const u8 byte : bytes.first(std::min<std::size_t>(bytes.size(), 4))) {
+        text += ' ';
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 15];
+    }
+    on_log(text);
+}
+
 static bool ends_block(const Insn& insn)
 {
     const Opcode& row = opcodes()[insn.opcode];
     return row.carry == Carry::End ||
            ((row.rules & kStringOp) && (insn.prefixes & (kPrefixRep | kPrefixRepne)));
+}
+
+/// RIP-relative operands count from the next instruction; kBlockIpRegister holds the block's address.
+static void make_relative_to_block(Insn& insn)
+{
+    if (insn.memory && insn.base == kBlockIpRegister) insn.disp += insn.offset + insn.length;
 }
 
 Block* Cpu::decode_block(u64 physical)
@@ -435,6 +471,7 @@ Block* Cpu::decode_block(u64 physical)
         if (result != DecodeResult::Ok) break;
         insn.offset = static_cast<u16>(fresh.length);
         insn.index = static_cast<u8>(building_.size());
+        make_relative_to_block(insn);
         building_.push_back(insn);
         fresh.length += insn.length;
         if (ends_block(insn)) break;
@@ -458,9 +495,11 @@ Block* Cpu::decode_block(u64 physical)
             return nullptr;
         }
         if (result == DecodeResult::Undefined) {
+            log_undefined({bytes, available});
             raise(kInvalidOpcode);
             return nullptr;
         }
+        make_relative_to_block(insn);
         building_.push_back(insn);
         fresh.length = insn.length;
         keep = page != nullptr && at_least(Level::I80286) && physical >> 32 == 0;

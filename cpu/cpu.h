@@ -64,6 +64,13 @@ public:
         state.idle += ticks;
     }
     bool halted() const { return state.halted || state.shutdown; }
+    /// Halted, and nothing that has happened so far will end it.
+    bool waiting() const
+    {
+        const bool wakes = (state.intr && (state.rflags & IF)) || state.pending_debug ||
+                           (state.nmi_pending && !state.nmi_blocked);
+        return state.shutdown || (state.halted && !wakes);
+    }
 
     /// What the bus answered to Bus::page or Bus::a20_mask is no longer true.
     void flush_tlb();
@@ -442,7 +449,9 @@ private:
     Block* decode_block(u64 physical);
     u32 gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_hit);
     void raise_fetch_fault(u64 ip, u32 available);
+    void log_undefined(std::span<const u8> bytes);
     bool service_events();
+    [[nodiscard]] bool take_interrupt(bool nmi);
     void deliver_fault();
     void run_block(Block& block, u64 budget);
     void cut_block();

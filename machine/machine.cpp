@@ -110,10 +110,14 @@ Stop Machine::run_until(Time time)
     return stop;
 }
 
-Stop Machine::run_to_instruction(u64 count) { return run_to(~u64{0}, count); }
+Stop Machine::run_to_instruction(u64 count, Time until)
+{
+    return run_to(until == kNever ? ~u64{0} : board_->clock_at(until), count);
+}
 
 /// Runs to clock tick `clock`, or until `count` instructions have retired, whichever is first. The CPU
-/// runs from event to event; while it is halted, time jumps.
+/// runs from event to event; while it is halted, time jumps. What comes next is asked anew in every
+/// round: the guest's accesses to chips move events.
 Stop Machine::run_to(u64 clock, u64 count)
 {
     Board& b = *board_;
@@ -127,14 +131,13 @@ Stop Machine::run_to(u64 clock, u64 count)
         const Time deadline = b.scheduler.next_deadline();
         const u64 due = deadline == kNever ? ~u64{0} : b.clock_at(deadline);
         if (due > cpu.clock) {
-            const u64 left = count - retired;
-            const u64 last_tick = left > ~u64{0} - cpu.clock ? ~u64{0} : cpu.clock + left;
-            b.cpu.run(std::min({clock, due, last_tick}));
-            if (b.cpu.halted() && !b.reset_requested() && !b.exit_value) {
-                const bool can_wake = (cpu.rflags & IF) && due != ~u64{0};
-                if (!can_wake && !cpu.nmi_pending) return Stop::Halted;
-                const u64 until = std::min(clock, due);
-                if (until > cpu.clock && !(cpu.intr && (cpu.rflags & IF))) b.cpu.idle(until - cpu.clock);
+            if (b.cpu.waiting()) {
+                if (!(cpu.rflags & IF) || due == ~u64{0}) return Stop::Halted;
+                b.cpu.idle(std::min(clock, due) - cpu.clock);
+            } else {
+                const u64 left = count - retired;
+                const u64 last_tick = left > ~u64{0} - cpu.clock ? ~u64{0} : cpu.clock + left;
+                b.cpu.run(std::min({clock, due, last_tick}));
             }
         }
         b.scheduler.advance_to(b.time_of(cpu.clock));

@@ -35,8 +35,9 @@ public:
     /// Runs to the first instruction boundary at or after guest time `time`. What has arrived at the
     /// serial ports' host side until now becomes input first.
     Stop run_until(Time time);
-    /// Runs until exactly `count` instructions have retired since power-on (or until Exit/Halted).
-    Stop run_to_instruction(u64 count);
+    /// Runs until exactly `count` instructions have retired since power-on, at most until guest time
+    /// `until`: a guest that sleeps with all its interrupts masked retires nothing more.
+    Stop run_to_instruction(u64 count, Time until = kNever);
 
     Time now() const;
     u64 instructions() const;  // retired since power-on

@@ -45,9 +45,10 @@ Vga::Timing Vga::decode_timing() const
     const u32 start = crtc[0x10] | bits(overflow, 2, 2) << 8 | bits(overflow, 7, 7) << 9;
     // The retrace ends when the low four bits of the line counter match 11h bits 3..0.
     const u32 lines = (crtc[0x11] - start - 1) % 16 + 1;
-    // A retrace that would never begin is taken to begin in the last line.
+    // A retrace that would never begin is taken to begin in the last line, and one that would never
+    // end leaves one line, so that whoever waits for it goes on.
     t.retrace_start = std::min(start * scale, t.v_total - scale);
-    t.retrace_lines = std::min(lines * scale, t.v_total);
+    t.retrace_lines = std::min(lines * scale, t.v_total - scale);
     return t;
 }
 

@@ -10,8 +10,8 @@ namespace reprise::bench {
 
 struct Kernel {
     std::string name;
-    std::string track;                // the image as assembled
-    u64 instructions_per_step = 0;    // as the kernel declares; one REP iteration counts as one
+    std::string track;              // the image as assembled
+    u64 instructions_per_step = 0;  // as the kernel declares; one REP iteration counts as one
 };
 
 /// All kernels in a folder, by name. Throws HostError if there is none, or a damaged one.

@@ -12,7 +12,9 @@
 
 namespace reprise::bench {
 
-const char kHelp[] =
+namespace {
+
+constexpr const char* kHelp =
     "usage: reprise_bench [options]\n"
     "Runs guest kernels on Reprise and on the emulators that are installed, and compares their\n"
     "host CPU time.\n"
@@ -26,8 +28,6 @@ const char kHelp[] =
     "  --media DIR           where fdboot-1440k.img is ($REPRISE_MEDIA, else ../shared/media)\n"
     "  --kernels DIR         other kernels than those that were built\n"
     "  --list                name the classes\n";
-
-namespace {
 
 std::vector<std::string> split(const std::string& text)
 {
@@ -48,6 +48,8 @@ double positive(const std::string& name, const std::string& text, double most)
 }
 
 }  // namespace
+
+const char* help_text() { return kHelp; }
 
 Options parse_options(int count, char** arguments)
 {

@@ -17,7 +17,7 @@ struct Options {
     bool list = false, help = false;
 };
 
-extern const char kHelp[];
+const char* help_text();
 
 /// Throws HostError.
 Options parse_options(int count, char** arguments);

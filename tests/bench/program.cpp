@@ -17,9 +17,9 @@ std::vector<std::string> qemu_command(const Program& program, const std::string&
                                       const std::string& serial)
 {
     std::vector<std::string> command = program.command;
-    for (const char* word : {"-accel", "tcg", "-display", "none", "-monitor", "none", "-net", "none",
-                             "-no-reboot", "-boot", "a", "-vga", "std", "-device",
-                             "isa-debug-exit,iobase=0xf4,iosize=4"})
+    for (const char* word :
+         {"-accel", "tcg", "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot",
+          "-boot", "a", "-vga", "std", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"})
         command.emplace_back(word);
     command.insert(command.end(), {"-m", std::to_string(kMemoryMegabytes), "-drive",
                                    fmt::format("if=floppy,format=raw,file={}", image), "-serial",
@@ -70,9 +70,9 @@ std::vector<std::string> reprise_command(const Program& program, const std::stri
 {
     std::vector<std::string> command = program.command;
     command.insert(command.begin() + 1, "run");
-    command.insert(command.end(), {image, "--headless", "--boot", "a", "--memory",
-                                   fmt::format("{}M", kMemoryMegabytes), "--serial",
-                                   "file:" + serial});
+    command.insert(command.end(),
+                   {image, "--headless", "--boot", "a", "--memory",
+                    fmt::format("{}M", kMemoryMegabytes), "--serial", "file:" + serial});
     if (count) command.emplace_back("--state-hash");
     return command;
 }

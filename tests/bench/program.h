@@ -26,8 +26,8 @@ std::vector<Program> installed_peers(std::vector<std::string>& missing);
 
 struct GuestRun {
     double cpu_seconds = 0;
-    std::string serial;     // what the guest sent to COM1
-    std::string output;     // what the program printed, for messages
+    std::string serial;  // what the guest sent to COM1
+    std::string output;  // what the program printed, for messages
     bool timed_out = false;
 };
 

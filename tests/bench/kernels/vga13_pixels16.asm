@@ -1,4 +1,4 @@
-; Mode 13h, pixel by pixel: one byte store per pixel of the whole screen, then a column of byte reads.
+; Mode 13h, pixel by pixel: a byte store for each pixel of the screen, then a column of byte reads.
 %define NAME "vga13_pixels16"
 %define BITS_WANTED 16
 %define INSTRUCTIONS 322206
