@@ -57,6 +57,7 @@ void Cpu::reset()
         fresh.rip = 0;
     }
     state = fresh;
+    restored_.clear();
     state_loaded();
 }
 
@@ -74,6 +75,7 @@ void Cpu::state_loaded()
         ((state.dr[7] >> (16 + 4 * i) & 3) == 0 ? code_breakpoints_ : data_breakpoints_) = true;
     }
     flush_tlb();
+    restore_translations();
 }
 
 // ---- Mode --------------------------------------------------------------------------------------
@@ -363,6 +365,7 @@ const Insn* Cpu::follow_indirect(const Insn* insn, u64 ip)
         return enter(*jump.block);
     }
     state.rip = ip;
+    state.clock -= fault_pending_;  // see leave
     return nullptr;
 }
 
@@ -380,9 +383,9 @@ Block* Cpu::next_block()
         raise(kGeneralProtection, 0);
         return nullptr;
     }
-    const TlbEntry* e = translate(linear_address(CS, state.rip), Access::Fetch, user_);
-    if (!e) return nullptr;
-    const u64 physical = e->physical + linear_address(CS, state.rip) % kPageSize;
+    const Fallible<u64> page = translate_fetch(linear_address(CS, state.rip));
+    if (!page.ok) return nullptr;
+    const u64 physical = page.value + linear_address(CS, state.rip) % kPageSize;
 
     Block* block = blocks_.find(physical, state.rip, mode_key());
     if (block && (block->crosses_page || state.rip + block->length - 1 > limit)) {
@@ -410,13 +413,13 @@ u32 Cpu::gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_
             return i;
         }
         const u64 linear = linear_address(CS, at);
-        const TlbEntry* e = translate(linear, Access::Fetch, user_);
-        if (!e) return i;
+        const Fallible<u64> page = translate_fetch(linear);
+        if (!page.ok) return i;
         if (page_of(linear) != first_page) {
             crosses = true;
-            second_page = e->physical;
+            second_page = page.value;
         }
-        bytes[i] = static_cast<u8>(read_piece(*e, linear, 1));
+        bytes[i] = static_cast<u8>(read_physical(page.value + linear % kPageSize, 1));
     }
     return 15;
 }
@@ -452,8 +455,7 @@ Block* Cpu::decode_block(u64 physical)
 {
     const u64 ip = state.rip;
     const u64 limit = state.seg[CS].limit;
-    const TlbEntry* e = translate(linear_address(CS, ip), Access::Fetch, user_);
-    const u8* page = e->read_host;
+    const u8* page = bus_.page(page_of(physical)).read;
     const u64 in_page = physical % kPageSize;
 
     Block fresh;
@@ -482,6 +484,7 @@ Block* Cpu::decode_block(u64 physical)
         u8 bytes[15];
         bool limit_hit = false;
         Insn insn;
+        const u64 cr2 = state.cr2;
         const u32 available = gather(ip, bytes, fresh.crosses_page, fresh.second_page, limit_hit);
         result = decode({bytes, available}, decode_mode_, insn);
         if (result == DecodeResult::Truncated) {
@@ -490,6 +493,7 @@ Block* Cpu::decode_block(u64 physical)
             return nullptr;  // else gather raised a page fault
         }
         fault_pending_ = false;  // bytes behind the instruction do not matter
+        state.cr2 = cr2;
         if (result == DecodeResult::TooLong) {
             raise(kGeneralProtection, 0);
             return nullptr;

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <string_view>
 
 #include "cpu/blocks.h"
@@ -39,6 +40,14 @@ public:
     Cpu(Bus& bus, const CpuModel& model);
 
     CpuState state;
+
+    /// The state, and what the TLBs hold.
+    void visit(auto& v)
+    {
+        state.visit(v);
+        restored_ = translations();
+        v.resizable("translations", restored_);
+    }
 
     // ---- For the machine --------------------------------------------------------------------------
 
@@ -281,7 +290,9 @@ public:
     /// Ends a block after an instruction that has set state.rip.
     const Insn* leave(const Insn* insn)
     {
-        state.clock += insn->index + 1;
+        // A fault left for after the instruction (a task switch that could not be completed) is counted
+        // when it is delivered; both together are one tick.
+        state.clock += insn->index + u64{!fault_pending_};
         return nullptr;
     }
     /// The instruction is about to do something that looks at the clock.
@@ -433,6 +444,10 @@ private:
     void check_data_breakpoints(u64 linear, int size, bool write);
     u64 linear_address(u8 seg, u64 offset) const;
     TlbEntry* translate(u64 linear, Access access, bool user);
+    TlbEntry& fill_entry(TlbEntry& e, u64 physical, bool writable);
+    Fallible<u64> translate_fetch(u64 linear);
+    std::vector<Translation> translations() const;
+    void restore_translations();
     bool walk(u64 linear, Access access, bool user, u64& physical, bool& writable);
     bool page_fault(u64 linear, Access access, bool user, bool present, bool reserved);
     u64 read_piece(const TlbEntry& e, u64 linear, int size);
@@ -523,6 +538,9 @@ private:
     std::vector<Insn> scratch_insns_;
     std::vector<Insn> building_;
     std::array<Tlb, 2> tlbs_{};           // supervisor, user
+    static constexpr std::size_t kMaxFetches = 4096;
+    std::map<u64, u64> fetches_;          // linear page, bit 0: user; physical page
+    std::vector<Translation> restored_;   // for state_loaded
 };
 
 }  // namespace reprise

@@ -168,7 +168,12 @@ TlbEntry* Cpu::translate(u64 linear, Access access, bool user)
     if (paging && !walk(linear, access, user, physical, writable)) return nullptr;
     physical &= bus_.a20_mask();
 
-    TlbEntry& e = tlb.claim(page);
+    return &fill_entry(tlb.claim(page), physical, writable);
+}
+
+TlbEntry& Cpu::fill_entry(TlbEntry& e, u64 physical, bool writable)
+{
+    const u64 page = e.page_tag;
     const PageAccess host = bus_.page(physical);
     e.physical = physical;
     e.read_host = host.read;
@@ -180,20 +185,68 @@ TlbEntry* Cpu::translate(u64 linear, Access access, bool user)
         e.addend = reinterpret_cast<u64>(host.read) - page;
         if (writable && host.write == host.read) e.write_tag = page;
     }
-    return &e;
+    return e;
+}
+
+/// The physical page to fetch from. Fetches have a TLB of their own that forgets nothing before it is
+/// flushed: a link between blocks does not ask again, and that must not be seen.
+Fallible<u64> Cpu::translate_fetch(u64 linear)
+{
+    const u64 page = page_of(linear);
+    if (!(state.cr0 & kCr0Pg)) return page & bus_.a20_mask();
+    const u64 key = page | u64{user_};
+    if (const auto known = fetches_.find(key); known != fetches_.end()) return known->second;
+
+    if (fetches_.size() >= kMaxFetches) {
+        fetches_.clear();
+        ++generation_;
+        update_mode();
+    }
+    u64 physical = 0;
+    bool writable = false;
+    if (!walk(linear, Access::Fetch, user_, physical, writable)) return {};
+    physical &= bus_.a20_mask();
+    fetches_.emplace(key, physical);
+    return physical;
+}
+
+std::vector<Translation> Cpu::translations() const
+{
+    std::vector<Translation> all;
+    if (!(state.cr0 & kCr0Pg)) return all;
+    for (const bool user : {false, true})
+        tlbs_[user].for_each([&](const TlbEntry& e) {
+            all.push_back({e.page_tag, e.physical, user, false, e.writable});
+        });
+    for (const auto& [key, physical] : fetches_)
+        all.push_back({page_of(key), physical, (key & 1) != 0, true, false});
+    return all;
+}
+
+void Cpu::restore_translations()
+{
+    for (const Translation& t : restored_) {
+        if (t.fetch) fetches_.emplace(page_of(t.page) | u64{t.user}, t.physical);
+        else fill_entry(tlbs_[t.user].claim(page_of(t.page)), t.physical, t.writable);
+    }
+    restored_.clear();
 }
 
 void Cpu::flush_tlb()
 {
     for (Tlb& tlb : tlbs_) tlb.flush();
+    fetches_.clear();
     ++generation_;
     update_mode();
     attention();  // the rest of the present block may not be there any more
 }
 
+/// INVLPG. Which pages are large is not kept, so with PSE everything goes that could be part of one.
 void Cpu::flush_page(u64 linear)
 {
-    for (Tlb& tlb : tlbs_) tlb.flush_page(linear);
+    const u64 size = state.cr4 & kCr4Pse ? u64{4} << 20 : kPageSize;
+    for (Tlb& tlb : tlbs_) tlb.flush_range(linear, size);
+    std::erase_if(fetches_, [&](const auto& f) { return ((f.first ^ linear) & ~(size - 1)) == 0; });
     ++generation_;
     update_mode();
 }
@@ -232,15 +285,21 @@ u64 Cpu::read_physical(u64 address, int size)
 {
     address &= bus_.a20_mask();
     const PageAccess host = bus_.page(page_of(address));
-    return host.read ? load(host.read + address % kPageSize, size)
-                     : bus_.read_memory(address, size);
+    if (host.read) return load(host.read + address % kPageSize, size);
+    const u64 value = bus_.read_memory(address, size);
+    cut_block();
+    return value;
 }
 
 void Cpu::write_physical(u64 address, int size, u64 value)
 {
     address &= bus_.a20_mask();
     const PageAccess host = bus_.page(page_of(address));
-    if (!host.write) return bus_.write_memory(address, size, value);
+    if (!host.write) {
+        bus_.write_memory(address, size, value);
+        cut_block();
+        return;
+    }
     store(host.write + address % kPageSize, size, value);
     code_written(address, size);
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "machine/base/fields.h"
 #include "machine/base/types.h"
 
 namespace reprise {
@@ -53,12 +54,21 @@ public:
         filled_.clear();
     }
 
-    void flush_page(u64 linear)
+    /// Forgets the pages of the naturally aligned `size` bytes around `linear`.
+    void flush_range(u64 linear, u64 size)
     {
-        TlbEntry& e = entry(linear);
-        if (e.page_tag != page_of(linear)) return;
-        e = TlbEntry{};
-        e.page_tag = kInFilled;  // as it still stands there
+        for (const u16 index : filled_) {
+            TlbEntry& e = entries_[index];
+            if ((e.page_tag ^ linear) & ~(size - 1)) continue;
+            e = TlbEntry{};
+            e.page_tag = kInFilled;  // as it still stands there
+        }
+    }
+
+    void for_each(auto&& f) const
+    {
+        for (const TlbEntry& e : entries_)
+            if (e.page_tag % kPageSize == 0) f(e);
     }
 
 private:
@@ -67,5 +77,25 @@ private:
     std::array<TlbEntry, kEntries> entries_{};
     std::vector<u16> filled_;
 };
+
+/// One translation, as it is saved: the guest can tell whether a page was still known.
+struct Translation {
+    u64 page = 0;
+    u64 physical = 0;
+    bool user = false;
+    bool fetch = false;
+    bool writable = false;
+
+    constexpr void visit(auto& v)
+    {
+        v("page", page);
+        v("physical", physical);
+        v("user", user);
+        v("fetch", fetch);
+        v("writable", writable);
+    }
+};
+
+static_assert(visits_every_member<Translation>);
 
 }  // namespace reprise

@@ -91,8 +91,9 @@ public:
     {
         v("a20", a20_);
         v("nmi_enabled", nmi_enabled_);
+        v("reset_requested", reset_requested_);
         v("scheduler", scheduler);
-        v("cpu", cpu.state);
+        v("cpu", cpu);
         v("pic_master", pic[0].state);
         v("pic_slave", pic[1].state);
         v("pit", pit.state);

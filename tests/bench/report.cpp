@@ -59,7 +59,7 @@ std::string json_object(const ClassResult& one, const ProgramResult& result)
 
 std::string table_heading()
 {
-    return fmt::format("{:<16} {:<10} {:>10} {:>9} {:>17}  {}\n", "class", "program", "seconds",
+    return fmt::format("{:<16} {:<10} {:>10} {:>9} {:>20}  {}\n", "class", "program", "seconds",
                        "M instr/s", "min - max", "how many times faster the first is");
 }
 
@@ -73,7 +73,7 @@ std::string table_of(const ClassResult& one)
             text += result.failure + "\n";
             continue;
         }
-        text += fmt::format("{:>10.4f} {:>9} {:>8.4f} -{:>7.4f}", stated(one, result.median()),
+        text += fmt::format("{:>10.4f} {:>9} {:>9.4f} -{:>9.4f}", stated(one, result.median()),
                             one.instructions ? fmt::format("{:.1f}", mips(one, result)) : "",
                             stated(one, result.minimum()), stated(one, result.maximum()));
         if (const double times = ratio(one, result); !first && times > 0)

@@ -138,7 +138,10 @@ private:
 TEST(Conformance, An80286InRealModeIsMatchedOn99_9PercentOfItsTests)
 {
     const fs::path folder = conformance_folder() / "80286/v1_real_mode";
-    if (!fs::exists(folder)) GTEST_SKIP() << "no conformance data at " << folder << "; set REPRISE_CONFORMANCE";
+    if (!fs::exists(folder)) {
+        if (std::getenv("REPRISE_REQUIRE_MEDIA")) FAIL() << "no conformance data at " << folder;
+        GTEST_SKIP() << "no conformance data at " << folder << "; set REPRISE_CONFORMANCE";
+    }
     const FlagMasks masks(folder / "metadata.json");
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder))

@@ -2,10 +2,10 @@
 ; times, then goes on to the next place.
 %define NAME "generate32"
 %define BITS_WANTED 32
-%define INSTRUCTIONS 168008
+%define INSTRUCTIONS 16808
 %include "start.inc"
 
-FUNCTIONS equ 2000
+FUNCTIONS equ 200
 
 setup:  ret
 

@@ -1,10 +1,10 @@
 ; Self-modifying code: a loop that rewrites an immediate operand of its own each time round.
 %define NAME "smc32"
 %define BITS_WANTED 32
-%define INSTRUCTIONS 120008
+%define INSTRUCTIONS 6008
 %include "start.inc"
 
-ROUNDS  equ 20000
+ROUNDS  equ 1000
 
 setup:  ret
 
