@@ -243,6 +243,7 @@ struct MovToSegment {
     static auto execute(Cpu& cpu, const Insn& insn)
     {
         if constexpr (seg == SS) return load_stack_segment<S>(cpu, insn);
+        else if constexpr (seg == CS) return load_code_segment<S>(cpu, insn);
         else return load<S>(cpu, insn);
     }
 
@@ -250,11 +251,20 @@ private:
     template <Kind S>
     static bool load(Cpu& cpu, const Insn& insn)
     {
-        if (seg == CS && cpu.at_least(Level::I80286)) return cpu.undefined_opcode();
         const u16 selector = TRY((source<u16, S>(cpu, insn)));
-        if (seg != CS && cpu.load_data_segment_real(seg, selector)) return true;
+        if (cpu.load_data_segment_real(seg, selector)) return true;
         cpu.at(insn);
         return cpu.load_segment(seg, selector);
+    }
+
+    template <Kind S>
+    static Flow load_code_segment(Cpu& cpu, const Insn& insn)
+    {
+        if (cpu.at_least(Level::I80286)) return cpu.undefined_opcode(), Flow{};
+        const u16 selector = TRY((source<u16, S>(cpu, insn)));
+        cpu.load_segment_real(CS, selector);
+        cpu.state.rip = cpu.next_ip(insn);
+        return cpu.leave(&insn);
     }
 
     template <Kind S>
@@ -399,7 +409,7 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<Mov, Gv, Ev>(0x8B, "mov", kMoves),
     row<MovFromSegment, Ev, Sw>(0x8C, "mov"),
     row<MovToSegment<ES>, Sw, Ew>(0x8E, "mov", {.reg = ES}),
-    row<MovToSegment<CS>, Sw, Ew>(0x8E, "mov", {.reg = CS}),
+    row<MovToSegment<CS>, Sw, Ew>(0x8E, "mov", {.carry = End, .reg = CS}),
     row<MovToSegment<SS>, Sw, Ew>(0x8E, "mov", {.carry = End, .reg = SS}),
     row<MovToSegment<DS>, Sw, Ew>(0x8E, "mov", {.reg = DS}),
     row<MovToSegment<FS>, Sw, Ew>(0x8E, "mov", {.level = Level::I80386, .reg = FS}),
