@@ -19,12 +19,14 @@ struct Block;
 struct Link {
     Block* block = nullptr;
     u32 context = 0;  // 0: never true
+    u32 count = 0;    // of the block's instructions
 };
 
 /// Instructions that execute one after the other, ended by a jump, by the end of the page, or by
-/// kMaxInsns. Followed by a pseudo instruction that continues with link[0].
+/// kMaxInsns. Followed by a pseudo instruction that continues with link[kBehind].
 struct Block {
     static constexpr u32 kMaxInsns = 32;
+    static constexpr u8 kBehind = 0, kJump = 1;  // numbers of links: behind the block, by its jump
 
     u64 ip = 0;        // of the first instruction, within CS
     u64 physical = 0;  // of its first byte
@@ -35,7 +37,7 @@ struct Block {
     bool valid = true;
     bool crosses_page = false;
     Insn* insns = nullptr;  // count + 1
-    std::array<Link, 2> link{};  // not taken (or the end), taken
+    std::array<Link, 2> link{};
     Block* next_in_bucket = nullptr;
 };
 

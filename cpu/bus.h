@@ -10,6 +10,7 @@ namespace reprise {
 struct PageAccess {
     u8* read = nullptr;   // also used to fetch instructions
     u8* write = nullptr;
+    bool shared = false;  // may change without a write to this page: nothing decoded from it is kept
 };
 
 /// Physical addresses have passed the A20 gate already: the bus owns it, see `a20_mask`.

@@ -19,7 +19,10 @@ struct CpuInternals {
         return cpu.interrupted(insn);
     }
 
-    static const Insn* end_of_block(Cpu& cpu, const Insn* insn) { return cpu.fall_through(insn); }
+    static const Insn* end_of_block(Cpu& cpu, const Insn* insn)
+    {
+        return chain(cpu, cpu.fall_through(insn));
+    }
 };
 
 Cpu::Cpu(Bus& bus, const CpuModel& model) : bus_(bus), model_(model)
@@ -284,7 +287,7 @@ void Cpu::run(u64 until)
             deliver_fault();
             continue;
         }
-        if (pending_link_ && block != &scratch_) *pending_link_ = {block, context_};
+        if (pending_link_ && block != &scratch_) *pending_link_ = {block, context_, block->count};
         via_ = block != &scratch_ ? pending_link_ : nullptr;
         pending_link_ = nullptr;
 
@@ -451,11 +454,18 @@ static void make_relative_to_block(Insn& insn)
     if (insn.memory && insn.base == kBlockIpRegister) insn.disp += insn.offset + insn.length;
 }
 
+/// The page around `physical`, if code decoded from it may be kept.
+const u8* Cpu::code_memory(u64 physical)
+{
+    const PageAccess access = bus_.page(page_of(physical));
+    return access.shared ? nullptr : access.read;
+}
+
 Block* Cpu::decode_block(u64 physical)
 {
     const u64 ip = state.rip;
     const u64 limit = state.seg[CS].limit;
-    const u8* page = bus_.page(page_of(physical)).read;
+    const u8* page = code_memory(physical);
     const u64 in_page = physical % kPageSize;
 
     Block fresh;
@@ -474,8 +484,8 @@ Block* Cpu::decode_block(u64 physical)
         insn.offset = static_cast<u16>(fresh.length);
         insn.index = static_cast<u8>(building_.size());
         make_relative_to_block(insn);
-        building_.push_back(insn);
         fresh.length += insn.length;
+        building_.push_back(insn);
         if (ends_block(insn)) break;
     }
 
@@ -506,9 +516,10 @@ Block* Cpu::decode_block(u64 physical)
         make_relative_to_block(insn);
         building_.push_back(insn);
         fresh.length = insn.length;
-        keep = page != nullptr && at_least(Level::I80286) && physical >> 32 == 0;
         fresh.crosses_page = in_page + fresh.length > kPageSize;
         if (!fresh.crosses_page) fresh.second_page = 0;
+        keep = page != nullptr && at_least(Level::I80286) && physical >> 32 == 0 &&
+               (!fresh.crosses_page || code_memory(fresh.second_page));
     }
 
     fresh.count = static_cast<u32>(building_.size());

@@ -25,6 +25,20 @@
 
 namespace reprise {
 
+/// Goes on with the block that a handler has found, if it has. Where the compiler is known to turn this
+/// into a jump (REPRISE_TAIL_CALLS, set for optimized builds), blocks follow each other without
+/// returning to Cpu::run_block; elsewhere that would only fill the stack. Only for handlers whose
+/// frame is empty by then.
+inline const Insn* chain(Cpu& cpu, const Insn* insn)
+{
+#if REPRISE_TAIL_CALLS
+    return insn ? insn->exec(cpu, insn) : nullptr;
+#else
+    static_cast<void>(cpu);
+    return insn;
+#endif
+}
+
 static_assert(std::endian::native == std::endian::little,
               "guest memory is accessed in host byte order");
 
@@ -281,12 +295,15 @@ public:
         return nullptr;
     }
 
-    /// Ends a block at `ip`, which `link[taken]` remembers.
-    const Insn* follow(const Insn* insn, bool taken, u64 ip) { return continue_at(insn->index + 1, taken, ip); }
+    /// Ends a block at `ip`, which the block's link remembers.
+    const Insn* follow(const Insn* insn, u8 link, u64 ip)
+    {
+        return continue_at(insn->index + 1, link, ip);
+    }
     /// Ends a block whose next address is computed: a return or an indirect jump.
     const Insn* follow_indirect(const Insn* insn, u64 ip);
     /// The pseudo instruction at the end of a block without a jump.
-    const Insn* fall_through(const Insn* insn) { return continue_at(insn->index, false, ip_of(*insn)); }
+    const Insn* fall_through(const Insn* insn) { return continue_at(insn->index, Block::kBehind, ip_of(*insn)); }
     /// Ends a block after an instruction that has set state.rip.
     const Insn* leave(const Insn* insn)
     {
@@ -414,11 +431,11 @@ private:
         return reinterpret_cast<u8*>(linear + e.addend);
     }
 
-    const Insn* continue_at(u32 retired, bool taken, u64 ip)
+    const Insn* continue_at(u32 retired, u8 number, u64 ip)
     {
         state.clock += retired;
-        Link& link = block_->link[taken];
-        if (link.context == context_ && state.clock + link.block->count <= stop_at_) [[likely]] {
+        Link& link = block_->link[number];
+        if (link.context == context_ && state.clock + link.count <= stop_at_) [[likely]] {
             via_ = &link;
             return enter(*link.block);
         }
@@ -430,7 +447,7 @@ private:
     const Insn* enter(Block& block)
     {
         block_ = &block;
-        state.gpr[kBlockIpRegister] = block.ip;
+        if (decode_mode_.code_size == CodeSize::Bits64) state.gpr[kBlockIpRegister] = block.ip;
         return block.insns;
     }
 
@@ -462,6 +479,7 @@ private:
     void sync_out();
     Block* next_block();
     Block* decode_block(u64 physical);
+    const u8* code_memory(u64 physical);
     u32 gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_hit);
     void raise_fetch_fault(u64 ip, u32 available);
     void log_undefined(std::span<const u8> bytes);

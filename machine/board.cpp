@@ -13,6 +13,8 @@ namespace {
 
 constexpr u64 kMegabyte = 1 << 20;
 constexpr u64 kVgaWindow = 0xA0000, kVgaWindowSize = 0x20000;
+// What lies over what where the guest lets regions overlap.
+constexpr int kDirectWindowLayer = 1, kVgaRegistersLayer = 2, kFramebufferLayer = 3, kVgaRomLayer = 4;
 
 // PCI slots, as QEMU's "pc" and with it SeaBIOS has them.
 constexpr int kChipsetSlot = 0, kIsaSlot = 1, kVgaSlot = 2;
@@ -415,9 +417,9 @@ void Board::connect_vga()
         if (region >= 0) memory.unmap(region);
         region = -1;
         if (!mapping.enabled) return;
-        if (bar == kVgaFramebufferBar) region = memory.map_memory(mapping.base, mapping.size, vga.vram().data(), vga.vram().data());
+        if (bar == kVgaFramebufferBar) region = memory.map_memory(mapping.base, mapping.size, vga.vram().data(), vga.vram().data(), kFramebufferLayer);
         else if (bar == kVgaRegistersBar) region = map_vga_registers(mapping.base, mapping.size);
-        else region = memory.map_memory(mapping.base, mapping.size, vga_rom_.data(), nullptr);
+        else region = memory.map_memory(mapping.base, mapping.size, vga_rom_.data(), nullptr, kVgaRomLayer);
     };
 }
 
@@ -442,7 +444,7 @@ MemoryMap::Region Board::map_vga_registers(u64 base, u64 size)
         if (offset >= 0x500 && offset < 0x516 && width == 2)
             vga.set_dispi_register(static_cast<u16>((offset - 0x500) / 2), static_cast<u16>(value));
     };
-    return memory.map_mmio(base, size, read, write);
+    return memory.map_mmio(base, size, read, write, kVgaRegistersLayer);
 }
 
 /// The window of the card below 1 MB: every access is the VGA's, except while part of it is nothing
@@ -453,7 +455,7 @@ void Board::map_vga_window()
     if (vga_direct_ >= 0) memory.unmap(vga_direct_);
     vga_direct_ = -1;
     if (direct)
-        vga_direct_ = memory.map_memory(kVgaWindow + direct->window_offset, direct->size, direct->host, direct->host);
+        vga_direct_ = memory.map_memory(kVgaWindow + direct->window_offset, direct->size, direct->host, direct->host, kDirectWindowLayer);
 }
 
 void Board::connect_vga_window()

@@ -3,8 +3,8 @@
 
 #include <array>
 #include <concepts>
+#include <deque>
 #include <functional>
-#include <vector>
 
 #include "machine/base/types.h"
 
@@ -35,22 +35,23 @@ public:
     Range map_bytes(u16 first, u16 last, std::function<u8(u16 port)> read,
                     std::function<void(u16 port, u8 value)> write)
     {
-        return add(first, last, {std::move(read), std::move(write), {}, {}});
+        return add(first, last, {.read_byte = std::move(read), .write_byte = std::move(write)});
     }
 
     /// The functions see accesses of every width that lie within the range.
     Range map_wide(u16 first, u16 last, Read read, Write write)
     {
-        return add(first, last, {{}, {}, std::move(read), std::move(write)});
+        return add(first, last, {.read_wide = std::move(read), .write_wide = std::move(write)});
     }
 
-    /// Forgets a range; what it covered is unclaimed.
+    /// Forgets a range; what it covered answers again.
     void unmap(Range range)
     {
         if (range == 0) return;
-        for (u16& owner : owner_)
-            if (owner == range) owner = 0;
+        const u16 first = ranges_[range].first, last = ranges_[range].last;
         ranges_[range] = {};
+        for (u32 port = first; port <= last; ++port)
+            if (owner_[port] == range) owner_[port] = youngest(static_cast<u16>(port));
     }
 
     /// `size` is 1, 2 or 4 bytes.
@@ -78,15 +79,20 @@ public:
 
 private:
     struct Handlers {
-        std::function<u8(u16)> read_byte;
-        std::function<void(u16, u8)> write_byte;
-        Read read_wide;
-        Write write_wide;
+        std::function<u8(u16)> read_byte{};
+        std::function<void(u16, u8)> write_byte{};
+        Read read_wide{};
+        Write write_wide{};
+        u16 first = 1, last = 0;
+        u64 age = 0;
     };
 
     Range add(u16 first, u16 last, Handlers handlers)
     {
         const Range range = free_range();
+        handlers.first = first;
+        handlers.last = last;
+        handlers.age = ++ranges_given_;
         ranges_[range] = std::move(handlers);
         for (u32 port = first; port <= last; ++port) owner_[port] = range;
         return range;
@@ -95,11 +101,17 @@ private:
     Range free_range()
     {
         for (std::size_t i = 1; i < ranges_.size(); ++i)
-            if (!ranges_[i].read_byte && !ranges_[i].read_wide && !ranges_[i].write_byte &&
-                !ranges_[i].write_wide)
-                return static_cast<Range>(i);
+            if (ranges_[i].age == 0) return static_cast<Range>(i);
         ranges_.emplace_back();
         return static_cast<Range>(ranges_.size() - 1);
+    }
+
+    Range youngest(u16 port) const
+    {
+        std::size_t best = 0;
+        for (std::size_t i = 1; i < ranges_.size(); ++i)
+            if (port >= ranges_[i].first && port <= ranges_[i].last && ranges_[i].age > ranges_[best].age) best = i;
+        return static_cast<Range>(best);
     }
 
     bool within(u16 port, int size) const
@@ -108,7 +120,8 @@ private:
         return last <= 0xFFFF && owner_[last] == owner_[port];
     }
 
-    std::vector<Handlers> ranges_;
+    std::deque<Handlers> ranges_;  // a handler may be executing while another range is added
+    u64 ranges_given_ = 0;
     std::array<Range, 0x10000> owner_{};
 };
 

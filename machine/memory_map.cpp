@@ -38,39 +38,30 @@ Ram::~Ram()
 
 MemoryMap::MemoryMap(u64 ram_size) : ram(ram_size), rom_(kShadowSize, 0xFF) {}
 
-MemoryMap::Region MemoryMap::map_memory(u64 first, u64 size, u8* read, u8* write)
+MemoryMap::Region MemoryMap::map_memory(u64 first, u64 size, u8* read, u8* write, int layer)
 {
-    return add({first, size, read, write, {}, {}});
+    return add({first, size, read, write, {}, {}, layer});
 }
 
-MemoryMap::Region MemoryMap::map_mmio(u64 first, u64 size, Read read, Write write)
+MemoryMap::Region MemoryMap::map_mmio(u64 first, u64 size, Read read, Write write, int layer)
 {
-    return add({first, size, nullptr, nullptr, std::move(read), std::move(write)});
+    return add({first, size, nullptr, nullptr, std::move(read), std::move(write), layer});
 }
 
-/// Behind all others, as later regions lie over earlier ones; free places at the end are used again.
 MemoryMap::Region MemoryMap::add(Mapping mapping)
 {
-    while (!mappings_.empty() && mappings_.back().size == 0) mappings_.pop_back();
-    mappings_.push_back(std::move(mapping));
-    changed(mappings_.back());
-    return static_cast<Region>(mappings_.size() - 1);
-}
-
-void MemoryMap::set_memory(Region region, u8* read, u8* write)
-{
-    Mapping& mapping = mappings_[static_cast<std::size_t>(region)];
-    if (mapping.read_host == read && mapping.write_host == write) return;
-    mapping.read_host = read;
-    mapping.write_host = write;
-    changed(mapping);
+    mapping.region = regions_given_++;
+    const auto above = std::ranges::find_if(mappings_, [&](const Mapping& m) { return m.layer > mapping.layer; });
+    changed(*mappings_.insert(above, std::move(mapping)));
+    return regions_given_ - 1;
 }
 
 void MemoryMap::unmap(Region region)
 {
-    Mapping& mapping = mappings_[static_cast<std::size_t>(region)];
-    const Mapping old = mapping;
-    mapping = {};
+    const auto mapping = std::ranges::find(mappings_, region, &Mapping::region);
+    if (mapping == mappings_.end()) return;
+    const Mapping old = *mapping;
+    mappings_.erase(mapping);
     changed(old);
 }
 
@@ -100,8 +91,9 @@ PageAccess MemoryMap::page(u64 address)
     const u64 page = address & ~(kPage - 1);
     if (const Mapping* m = find(page)) {
         const u64 offset = page - m->first;
+        // Memory of a card is often seen at more than one address, and the card writes it too.
         return {m->read_host ? m->read_host + offset : nullptr,
-                m->write_host ? m->write_host + offset : nullptr};
+                m->write_host ? m->write_host + offset : nullptr, m->write_host != nullptr};
     }
     if (page >= kShadowFirst && page < kShadowFirst + kShadowSize) {
         const Shadow& s = shadow_[(page - kShadowFirst) / kPage];

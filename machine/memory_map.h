@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <list>
 #include <span>
 #include <vector>
 
@@ -30,21 +31,21 @@ private:
     u8* data_ = nullptr;
 };
 
-/// Regions lie over each other; the one added last answers. All begin and end on page boundaries.
+/// Regions lie over each other; the highest layer answers, and within it the one added last. All begin
+/// and end on page boundaries. What the guest can move gets a layer of its own, so that the order does
+/// not depend on what it moved last.
 class MemoryMap {
 public:
     using Read = std::function<u64(u64 offset, int size)>;
     using Write = std::function<void(u64 offset, int size, u64 value)>;
-    using Region = int;
+    using Region = i64;
 
     explicit MemoryMap(u64 ram_size);
 
     /// Host memory the CPU may access directly. Null `write`: read-only (writes are ignored).
-    Region map_memory(u64 first, u64 size, u8* read, u8* write);
+    Region map_memory(u64 first, u64 size, u8* read, u8* write, int layer = 0);
     /// Accesses that do not cross a page, 1 to 8 bytes; offsets count from `first`.
-    Region map_mmio(u64 first, u64 size, Read read, Write write);
-    /// Direct memory whose pointers may change later.
-    void set_memory(Region region, u8* read, u8* write);
+    Region map_mmio(u64 first, u64 size, Read read, Write write, int layer = 0);
     void unmap(Region region);
 
     /// Shadow RAM: where reads and writes of a range below 1 MiB go (82441FX, PAM registers).
@@ -74,6 +75,8 @@ private:
         u8* write_host = nullptr;
         Read read;
         Write write;
+        int layer = 0;
+        Region region = 0;
     };
     struct Shadow {
         bool read_ram = false, write_ram = false;
@@ -84,7 +87,8 @@ private:
     const Mapping* find(u64 address) const;
     void changed(const Mapping& mapping);
 
-    std::vector<Mapping> mappings_;  // size 0: free
+    std::list<Mapping> mappings_;  // by layer; a mapping may be executing while others come and go
+    Region regions_given_ = 0;
     std::array<Shadow, kShadowSize / 0x1000> shadow_{};
     std::vector<u8> rom_;
 };

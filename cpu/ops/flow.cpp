@@ -19,25 +19,37 @@ bool within_limit(Cpu& cpu, u64 ip)
     return ip <= cpu.state.seg[CS].limit || cpu.general_protection();
 }
 
+/// After a jump beyond the limit. Apart, so that the jumps' own handlers call nothing.
+[[gnu::cold, gnu::noinline]] const Insn* beyond_limit(Cpu& cpu, const Insn* insn)
+{
+    cpu.general_protection();
+    return cpu.faulted(insn);
+}
+
+/// A relative jump within the segment.
+template <class T>
+[[gnu::always_inline]] inline const Insn* jump(Cpu& cpu, const Insn& insn, u8 link)
+{
+    const u64 target = relative_target<T>(cpu, insn);
+    if (target > cpu.state.seg[CS].limit) [[unlikely]] return beyond_limit(cpu, &insn);
+    return cpu.follow(&insn, link, target);
+}
+
 template <int code>
 struct Jcc {
     template <class T, Kind, Kind>
-    static Flow execute(Cpu& cpu, const Insn& insn)
+    static const Insn* execute(Cpu& cpu, const Insn& insn)
     {
-        if (!condition<code>(cpu.flags)) return cpu.follow(&insn, false, cpu.next_ip(insn));
-        const u64 target = relative_target<T>(cpu, insn);
-        if (!within_limit(cpu, target)) return {};
-        return cpu.follow(&insn, true, target);
+        return condition<code>(cpu.flags) ? jump<T>(cpu, insn, Block::kJump)
+                                          : cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
     }
 };
 
 struct JmpNear {
     template <class T, Kind, Kind>
-    static Flow execute(Cpu& cpu, const Insn& insn)
+    static const Insn* execute(Cpu& cpu, const Insn& insn)
     {
-        const u64 target = relative_target<T>(cpu, insn);
-        if (!within_limit(cpu, target)) return {};
-        return cpu.follow(&insn, true, target);
+        return jump<T>(cpu, insn, Block::kJump);
     }
 };
 
@@ -58,7 +70,7 @@ struct CallNear {
         const u64 target = relative_target<T>(cpu, insn);
         if (!within_limit(cpu, target)) return {};
         if (!cpu.push<T, attempt>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
-        return cpu.follow(&insn, true, target);
+        return cpu.follow(&insn, Block::kJump, target);
     }
 };
 
@@ -90,28 +102,27 @@ enum class Loop : u8 { WhileNotZero, WhileZero, Always };
 template <Loop kind>
 struct LoopCx {
     template <class T, Kind, Kind>
-    static Flow execute(Cpu& cpu, const Insn& insn)
+    static const Insn* execute(Cpu& cpu, const Insn& insn)
     {
         const u64 mask = insn.address_mask();
         const u64 count = (cpu.state.gpr[RCX] - 1) & mask;
         const bool again = count != 0 && (kind == Loop::Always || cpu.flags.zf() == (kind == Loop::WhileZero));
         const u64 target = relative_target<T>(cpu, insn);
-        if (again && !within_limit(cpu, target)) return {};
+        if (again && target > cpu.state.seg[CS].limit) [[unlikely]] return beyond_limit(cpu, &insn);
         const u64 keep = mask == 0xFFFF ? ~mask : 0;
         cpu.state.gpr[RCX] = (cpu.state.gpr[RCX] & keep) | count;
-        return cpu.follow(&insn, again, again ? target : cpu.next_ip(insn));
+        return again ? cpu.follow(&insn, Block::kJump, target)
+                     : cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
     }
 };
 
 struct Jcxz {
     template <class T, Kind, Kind>
-    static Flow execute(Cpu& cpu, const Insn& insn)
+    static const Insn* execute(Cpu& cpu, const Insn& insn)
     {
         if ((cpu.state.gpr[RCX] & insn.address_mask()) != 0)
-            return cpu.follow(&insn, false, cpu.next_ip(insn));
-        const u64 target = relative_target<T>(cpu, insn);
-        if (!within_limit(cpu, target)) return {};
-        return cpu.follow(&insn, true, target);
+            return cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
+        return jump<T>(cpu, insn, Block::kJump);
     }
 };
 
@@ -204,7 +215,7 @@ struct Into {
     template <class T, Kind D, Kind S>
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
-        if (!cpu.flags.of()) return cpu.follow(&insn, false, cpu.next_ip(insn));
+        if (!cpu.flags.of()) return cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
         return Int<kOverflow, false>::execute<T, D, S>(cpu, insn);
     }
 };

@@ -4,7 +4,8 @@
 /// of its two operands D and S. The order is always: read, compute, write memory, and only then
 /// commit registers and flags, so that a fault changes nothing. It returns
 ///   - bool: false after a fault; execution goes on with the next instruction of the block, or
-///   - Fallible<const Insn*>: instructions that end a block, see Cpu::follow and Cpu::leave.
+///   - Fallible<const Insn*>: instructions that end a block, see Cpu::follow and Cpu::leave; or
+///   - const Insn*: jumps so frequent that they do all of it themselves, faults included.
 /// Frequent instructions take a fourth parameter, the Attempt, and hand it to every memory access.
 #pragma once
 
@@ -71,13 +72,19 @@ const Insn* handle_fully(Cpu& cpu, const Insn* insn)
 template <class Op, class T, Kind D, Kind S>
 const Insn* handle(Cpu& cpu, const Insn* insn)
 {
-    if constexpr (requires { Op::template execute<T, D, S, Attempt::Fast>(cpu, *insn); }) {
+    if constexpr (requires {
+                      { Op::template execute<T, D, S>(cpu, *insn) } -> std::same_as<const Insn*>;
+                  }) {
+        return chain(cpu, Op::template execute<T, D, S>(cpu, *insn));
+    } else if constexpr (requires { Op::template execute<T, D, S, Attempt::Fast>(cpu, *insn); }) {
         const auto result = Op::template execute<T, D, S, Attempt::Fast>(cpu, *insn);
         if constexpr (std::is_same_v<decltype(result), const bool>) {
             if (!result) [[unlikely]] return handle_fully<Op, T, D, S, Attempt::Full>(cpu, insn);
             return insn[1].exec(cpu, insn + 1);
         } else {
-            return result.ok ? result.value : handle_fully<Op, T, D, S, Attempt::Full>(cpu, insn);
+            if (!result.ok) [[unlikely]]
+                return handle_fully<Op, T, D, S, Attempt::Full>(cpu, insn);
+            return chain(cpu, result.value);
         }
     } else {
         return handle_fully<Op, T, D, S>(cpu, insn);

@@ -223,7 +223,7 @@ Flow repeat(Cpu& cpu, const Insn& insn)
         cpu.count_iterations(1);
         if (cpu.budget(insn) == 0) return cpu.interrupted(&insn);
     }
-    return cpu.follow(&insn, false, cpu.next_ip(insn));
+    return cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
 }
 
 template <class Op, bool compares = false>

@@ -54,11 +54,11 @@ struct InterruptFlag {
             if (!(cpu.state.cr4 & extension) || (set && (flags & VIP)))
                 return cpu.general_protection(), Flow{};
             flags = set ? flags | VIF : flags & ~static_cast<u32>(VIF);
-            return cpu.follow(&insn, false, cpu.next_ip(insn));
+            return cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
         }
         if (!set || (flags & IF)) {
             flags = set ? flags | IF : flags & ~static_cast<u32>(IF);
-            return cpu.follow(&insn, false, cpu.next_ip(insn));
+            return cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
         }
         flags |= IF;
         cpu.state.interrupt_shadow = true;

@@ -49,6 +49,7 @@ public:
         machine.board().memory.write_block(0x7C00, program);
     }
 
+    const std::string& saved() const { return saved_; }
     const TemporaryFolder& folder() const { return folder_; }
     const MachineConfig& config() const { return config_; }
 
