@@ -61,7 +61,7 @@ void BlockCache::cover(Block& block, u64 first, u64 size)
     PageTable& t = table(first);
     auto& code = t.code[first >> 12 & 1023];
     if (!code) code = std::make_unique<CodePage>();
-    code->blocks.push_back(&block);
+    if (code->blocks.empty() || code->blocks.back() != &block) code->blocks.push_back(&block);
     for (u64 i = first % kPageSize; i < first % kPageSize + size; ++i) {
         code->decoded.set(i);
         t.granules[first >> 12 & 1023] |= u64{1} << (i >> kGranuleShift);
@@ -98,8 +98,10 @@ bool BlockCache::invalidate(u64 physical, u64 size)
                 continue;
             }
             const u64 in_first = std::min<u64>(b->length, kPageSize - b->physical % kPageSize);
+            // Both parts lie here if two linear pages are the same physical page.
             if (page_of(b->physical) == page_of(first)) cover(*b, b->physical, in_first);
-            else cover(*b, b->second_page, b->length - in_first);
+            if (b->crosses_page && b->second_page == page_of(first))
+                cover(*b, b->second_page, b->length - in_first);
         }
         for (Block* b : gone) retire(*b);
         if (code.blocks.empty()) table(first).code[first >> 12 & 1023].reset();

@@ -185,6 +185,8 @@ void Cpu::deliver_fault()
 {
     ++state.clock;
     current_ = nullptr;
+    pending_link_ = nullptr;  // the handler does not follow the block before it
+    state.interrupt_shadow = state.debug_shadow = false;
     Fault fault = fault_;
     for (;;) {
         fault_pending_ = false;
@@ -239,6 +241,7 @@ bool Cpu::service_events()
 bool Cpu::take_interrupt(bool nmi)
 {
     state.halted = false;
+    pending_link_ = nullptr;
     Fault interrupt;
     if (nmi) {
         state.nmi_pending = false;
@@ -263,6 +266,12 @@ bool Cpu::hits_code_breakpoint(u64 linear)
     return true;
 }
 
+static bool is_repeated_string(const Insn& insn)
+{
+    return (opcodes()[insn.opcode].rules & kStringOp) &&
+           (insn.prefixes & (kPrefixRep | kPrefixRepne));
+}
+
 void Cpu::run(u64 until)
 {
     until_ = until;
@@ -272,7 +281,9 @@ void Cpu::run(u64 until)
         const bool resume = (state.rflags & RF) != 0;
         const bool shadow = state.interrupt_shadow || state.debug_shadow;
         const bool one = single_step || resume || shadow || code_breakpoints_;
-        if (code_breakpoints_ && !resume && hits_code_breakpoint(linear_address(CS, state.rip))) {
+        // MOV SS and POP SS hold back instruction breakpoints too (SDM vol. 3B, 17.3.1.1).
+        if (code_breakpoints_ && !resume && !state.debug_shadow &&
+            hits_code_breakpoint(linear_address(CS, state.rip))) {
             deliver_fault();
             continue;
         }
@@ -293,13 +304,19 @@ void Cpu::run(u64 until)
 
         state.interrupt_shadow = state.debug_shadow = false;
         step_cancelled_ = false;
+        // RF ends where its instruction begins, so that IRET can set it anew (SDM vol. 3B, 17.3.1.1).
+        if (resume) state.rflags &= ~static_cast<u32>(RF);
+        const u32 traps_before = state.pending_debug;
         run_block(*block, one ? 1 : ~u64{0});
 
         if (fault_pending_) {
+            state.pending_debug = traps_before;  // the faulting instruction's will come again
             deliver_fault();
             continue;
         }
-        if (resume) state.rflags &= ~static_cast<u32>(RF);
+        // Between iterations an instruction breakpoint does not hit again.
+        if (code_breakpoints_ && is_repeated_string(block->insns[0]) && state.rip == block->ip)
+            state.rflags |= RF;
         if (single_step && !step_cancelled_ && !state.debug_shadow) state.pending_debug |= 1u << 14;
     }
     sync_out();
@@ -401,14 +418,15 @@ Block* Cpu::next_block()
     return block;
 }
 
-/// Copies up to 15 bytes of code at `ip` that may cross pages, and says how many there are before
-/// the limit or a fault. A pending page fault is that of the first byte missing.
-u32 Cpu::gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_hit)
+/// Adds to the `have` bytes of code at `ip` what is left of 15, either in the first page or in the next,
+/// and says how many there are before the limit or a fault. A pending page fault is that of the first
+/// byte missing.
+u32 Cpu::gather(u64 ip, u8* bytes, u32 have, bool& crosses, u64& second_page, bool& limit_hit)
 {
     const u64 first_page = page_of(linear_address(CS, ip));
     const bool wraps = !at_least(Level::I80286);
     crosses = limit_hit = false;
-    for (u32 i = 0; i < 15; ++i) {
+    for (u32 i = have; i < 15; ++i) {
         u64 at = ip + i;
         if (wraps) at &= 0xFFFF;
         if (at > state.seg[CS].limit) {
@@ -416,6 +434,7 @@ u32 Cpu::gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_
             return i;
         }
         const u64 linear = linear_address(CS, at);
+        if (have == 0 && page_of(linear) != first_page) return i;
         const Fallible<u64> page = translate_fetch(linear);
         if (!page.ok) return i;
         if (page_of(linear) != first_page) {
@@ -443,9 +462,7 @@ void Cpu::log_undefined(std::span<const u8> bytes)
 
 static bool ends_block(const Insn& insn)
 {
-    const Opcode& row = opcodes()[insn.opcode];
-    return row.carry == Carry::End ||
-           ((row.rules & kStringOp) && (insn.prefixes & (kPrefixRep | kPrefixRepne)));
+    return opcodes()[insn.opcode].carry == Carry::End || is_repeated_string(insn);
 }
 
 /// RIP-relative operands count from the next instruction; kBlockIpRegister holds the block's address.
@@ -495,8 +512,13 @@ Block* Cpu::decode_block(u64 physical)
         bool limit_hit = false;
         Insn insn;
         const u64 cr2 = state.cr2;
-        const u32 available = gather(ip, bytes, fresh.crosses_page, fresh.second_page, limit_hit);
+        u32 available = gather(ip, bytes, 0, fresh.crosses_page, fresh.second_page, limit_hit);
         result = decode({bytes, available}, decode_mode_, insn);
+        // The next page is not touched unless the instruction reaches into it.
+        if (result == DecodeResult::Truncated && available != 0 && !limit_hit && !fault_pending_) {
+            available = gather(ip, bytes, available, fresh.crosses_page, fresh.second_page, limit_hit);
+            result = decode({bytes, available}, decode_mode_, insn);
+        }
         if (result == DecodeResult::Truncated) {
             if (available == 15) raise(kGeneralProtection, 0);
             else if (limit_hit) raise(kGeneralProtection, 0);

@@ -321,6 +321,9 @@ public:
         const u64 now = state.clock + insn.index;
         return stop_at_ > now ? stop_at_ - now : 0;
     }
+    /// False: the present block has to be fetched again, as its code was written to or may be without
+    /// notice.
+    bool code_is_kept() const { return block_->valid && block_ != &scratch_; }
     /// A repeated string instruction has done `count` iterations more.
     void count_iterations(u64 count) { state.clock += count; }
     /// Leaves a repeated string instruction between two iterations; it goes on later.
@@ -480,8 +483,7 @@ private:
     Block* next_block();
     Block* decode_block(u64 physical);
     const u8* code_memory(u64 physical);
-    u32 gather(u64 ip, u8* bytes, bool& crosses, u64& second_page, bool& limit_hit);
-    void raise_fetch_fault(u64 ip, u32 available);
+    u32 gather(u64 ip, u8* bytes, u32 have, bool& crosses, u64& second_page, bool& limit_hit);
     void log_undefined(std::span<const u8> bytes);
     bool service_events();
     [[nodiscard]] bool take_interrupt(bool nmi);

@@ -1,5 +1,6 @@
 /// The main board of a PC/AT with PCI: every chip, and every wire between them. board.cpp is the
-/// schematic; this is the parts list, and the only place that knows ports, addresses and IRQ numbers.
+/// schematic; this is the parts list, and the only place that knows ports, addresses and IRQ
+/// numbers.
 #pragma once
 
 #include <array>
@@ -79,7 +80,10 @@ public:
         DriveConfig config;
         Medium medium;
     };
-    const DriveMedium& floppy_medium(int index) const { return floppy_media_[static_cast<std::size_t>(index)]; }
+    const DriveMedium& floppy_medium(int index) const
+    {
+        return floppy_media_[static_cast<std::size_t>(index)];
+    }
     DriveMedium& ata_medium(int index) { return ata_media_[static_cast<std::size_t>(index)]; }
     DriveMedium& floppy_medium(int index) { return floppy_media_[static_cast<std::size_t>(index)]; }
 

@@ -12,9 +12,12 @@ namespace reprise {
 
 /// A chip with byte registers. It knows its registers' offsets; only the board knows the port.
 template <class T>
-concept PortDevice = requires(T chip, u16 offset, u8 value) {
-    { chip.read(offset) } -> std::same_as<u8>;
-    { chip.write(offset, value) };
+concept PortDevice = requires(T chip, u16 offset, u8 value)
+{
+    {
+        chip.read(offset)
+        } -> std::same_as<u8>;
+    {chip.write(offset, value)};
 };
 
 class IoBus {
@@ -28,8 +31,9 @@ public:
     /// Ports first..last are the chip's offsets 0 and up. Wider accesses become byte accesses.
     Range map(u16 first, u16 last, PortDevice auto& chip)
     {
-        return map_bytes(first, last, [&chip, first](u16 port) { return chip.read(port - first); },
-                         [&chip, first](u16 port, u8 v) { chip.write(port - first, v); });
+        return map_bytes(
+            first, last, [&chip, first](u16 port) { return chip.read(port - first); },
+            [&chip, first](u16 port, u8 v) { chip.write(port - first, v); });
     }
 
     Range map_bytes(u16 first, u16 last, std::function<u8(u16 port)> read,
@@ -110,7 +114,9 @@ private:
     {
         std::size_t best = 0;
         for (std::size_t i = 1; i < ranges_.size(); ++i)
-            if (port >= ranges_[i].first && port <= ranges_[i].last && ranges_[i].age > ranges_[best].age) best = i;
+            if (port >= ranges_[i].first && port <= ranges_[i].last &&
+                ranges_[i].age > ranges_[best].age)
+                best = i;
         return static_cast<Range>(best);
     }
 

@@ -43,16 +43,19 @@ private:
         const MediaIdentity expected = now;
         v(name, now);
         if (now.size != expected.size || now.hash != expected.hash)
-            throw HostError("'" + drive.config.path +
-                            "' has changed since the machine was saved, and the guest would find another "
-                            "disk than it left; put the image back as it was");
+            throw HostError(
+                "'" + drive.config.path +
+                "' has changed since the machine was saved, and the guest would find another "
+                "disk than it left; put the image back as it was");
     }
 };
 
 }  // namespace
 
 Machine::Machine(const MachineConfig& config)
-    : board_(std::make_unique<Board>(config, [this](std::string_view m) { if (on_message) on_message(m); }))
+    : board_(std::make_unique<Board>(config, [this](std::string_view m) {
+          if (on_message) on_message(m);
+      }))
 {
     open_host_ports();
     connect_outputs();
@@ -62,9 +65,13 @@ Machine::~Machine() = default;
 
 void Machine::open_host_ports()
 {
-    const auto tell = [this](std::string_view m) { if (on_message) on_message(m); };
-    for (std::size_t i = 0; i < 2; ++i) serial_[i] = open_host_channel(config().serial[i].backend, tell);
-    if (!config().parallel_path.empty()) printer_ = open_host_channel("file:" + config().parallel_path, tell);
+    const auto tell = [this](std::string_view m) {
+        if (on_message) on_message(m);
+    };
+    for (std::size_t i = 0; i < 2; ++i)
+        serial_[i] = open_host_channel(config().serial[i].backend, tell);
+    if (!config().parallel_path.empty())
+        printer_ = open_host_channel("file:" + config().parallel_path, tell);
 }
 
 /// Moves what waits in both directions.
@@ -79,10 +86,18 @@ void Machine::poll_host_ports()
 
 void Machine::connect_outputs()
 {
-    board_->on_guest_message = [this](std::string_view m) { if (on_guest_message) on_guest_message(m); };
-    board_->speaker.on_level = [this](Time when, bool level) { if (on_speaker) on_speaker(when, level); };
-    board_->debug_console.on_byte = [this](u8 byte) { if (on_debug_output) on_debug_output(byte); };
-    board_->post.on_code = [this](u8 code) { if (on_post_code) on_post_code(code); };
+    board_->on_guest_message = [this](std::string_view m) {
+        if (on_guest_message) on_guest_message(m);
+    };
+    board_->speaker.on_level = [this](Time when, bool level) {
+        if (on_speaker) on_speaker(when, level);
+    };
+    board_->debug_console.on_byte = [this](u8 byte) {
+        if (on_debug_output) on_debug_output(byte);
+    };
+    board_->post.on_code = [this](u8 code) {
+        if (on_post_code) on_post_code(code);
+    };
     for (int i = 0; i < 2; ++i)
         board_->uart[static_cast<std::size_t>(i)].on_transmit = [this, i](u8 byte) {
             serial_[static_cast<std::size_t>(i)]->send(byte);
@@ -115,9 +130,9 @@ Stop Machine::run_to_instruction(u64 count, Time until)
     return run_to(until == kNever ? ~u64{0} : board_->clock_at(until), count);
 }
 
-/// Runs to clock tick `clock`, or until `count` instructions have retired, whichever is first. The CPU
-/// runs from event to event; while it is halted, time jumps. What comes next is asked anew in every
-/// round: the guest's accesses to chips move events.
+/// Runs to clock tick `clock`, or until `count` instructions have retired, whichever is first. The
+/// CPU runs from event to event; while it is halted, time jumps. What comes next is asked anew in
+/// every round: the guest's accesses to chips move events.
 Stop Machine::run_to(u64 clock, u64 count)
 {
     Board& b = *board_;
@@ -151,12 +166,14 @@ void Machine::inject(const Input& input)
     std::visit(Overloaded{
                    [&](const KeyInput& key) { b.keyboard.set_key(key.usage, key.pressed); },
                    [&](const MouseInput& mouse) {
-                       if (mouse.dx || mouse.dy || mouse.dz) b.mouse.move(mouse.dx, mouse.dy, mouse.dz);
+                       if (mouse.dx || mouse.dy || mouse.dz)
+                           b.mouse.move(mouse.dx, mouse.dy, mouse.dz);
                        b.mouse.set_buttons(mouse.buttons);
                    },
                    [&](const MediaInput& media) { b.change_medium(media); },
                    [&](const SerialInput& serial) {
-                       for (const u8 byte : serial.bytes) b.uart[static_cast<std::size_t>(serial.port & 1)].receive(byte);
+                       for (const u8 byte : serial.bytes)
+                           b.uart[static_cast<std::size_t>(serial.port & 1)].receive(byte);
                    },
                    [&](const ResetInput&) { b.request_reset(); },
                },

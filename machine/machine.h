@@ -32,11 +32,11 @@ public:
 
     const MachineConfig& config() const;
 
-    /// Runs to the first instruction boundary at or after guest time `time`. What has arrived at the
-    /// serial ports' host side until now becomes input first.
+    /// Runs to the first instruction boundary at or after guest time `time`. What has arrived at
+    /// the serial ports' host side until now becomes input first.
     Stop run_until(Time time);
-    /// Runs until exactly `count` instructions have retired since power-on, at most until guest time
-    /// `until`: a guest that sleeps with all its interrupts masked retires nothing more.
+    /// Runs until exactly `count` instructions have retired since power-on, at most until guest
+    /// time `until`: a guest that sleeps with all its interrupts masked retires nothing more.
     Stop run_to_instruction(u64 count, Time until = kNever);
 
     Time now() const;
@@ -72,8 +72,8 @@ public:
     std::function<void(u8 byte)> on_parallel_output;                 // LPT1
     std::function<void(std::string_view message)> on_message;        // host trouble, for the person
     std::function<void(std::string_view message)> on_guest_message;  // guest nonsense, logged once
-    bool keyboard_led(int index) const;  // 0 scroll, 1 num, 2 caps
-    bool mouse_enabled() const;          // the guest asked for mouse packets
+    bool keyboard_led(int index) const;                              // 0 scroll, 1 num, 2 caps
+    bool mouse_enabled() const;  // the guest asked for mouse packets
 
     Board& board() { return *board_; }
 

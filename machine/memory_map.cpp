@@ -51,7 +51,8 @@ MemoryMap::Region MemoryMap::map_mmio(u64 first, u64 size, Read read, Write writ
 MemoryMap::Region MemoryMap::add(Mapping mapping)
 {
     mapping.region = regions_given_++;
-    const auto above = std::ranges::find_if(mappings_, [&](const Mapping& m) { return m.layer > mapping.layer; });
+    const auto above =
+        std::ranges::find_if(mappings_, [&](const Mapping& m) { return m.layer > mapping.layer; });
     changed(*mappings_.insert(above, std::move(mapping)));
     return regions_given_ - 1;
 }

@@ -31,9 +31,9 @@ private:
     u8* data_ = nullptr;
 };
 
-/// Regions lie over each other; the highest layer answers, and within it the one added last. All begin
-/// and end on page boundaries. What the guest can move gets a layer of its own, so that the order does
-/// not depend on what it moved last.
+/// Regions lie over each other; the highest layer answers, and within it the one added last. All
+/// begin and end on page boundaries. What the guest can move gets a layer of its own, so that the
+/// order does not depend on what it moved last.
 class MemoryMap {
 public:
     using Read = std::function<u64(u64 offset, int size)>;

@@ -23,6 +23,8 @@ struct Pointers {
     u64 get(Gpr r) const { return cpu.state.gpr[r] & mask; }
     void advance(Gpr r, u64 elements = 1) const { set(r, cpu.state.gpr[r] + elements * delta); }
     u64 count() const { return get(RCX); }
+    /// Elements of `size` bytes, upwards, before the register wraps around.
+    u64 before_wrap(Gpr r, u64 size) const { return (mask - get(r)) / size + 1; }
     void consume(u64 n) const { set(RCX, cpu.state.gpr[RCX] - n); }
 
 private:
@@ -57,7 +59,8 @@ struct Movs {
         u8* to = cpu.host_run(ES, p.get(RDI), true);
         if (!from || !to) return 0;
         n = std::min({n, cpu.host_run_bytes(insn.seg, p.get(RSI), false) / sizeof(T),
-                      cpu.host_run_bytes(ES, p.get(RDI), true) / sizeof(T)});
+                      cpu.host_run_bytes(ES, p.get(RDI), true) / sizeof(T),
+                      p.before_wrap(RSI, sizeof(T)), p.before_wrap(RDI, sizeof(T))});
         const u64 bytes = n * sizeof(T);
         if (to <= from || to >= from + bytes) {
             std::memmove(to, from, bytes);
@@ -87,7 +90,7 @@ struct Stos {
     {
         u8* to = cpu.host_run(ES, p.get(RDI), true);
         if (!to) return 0;
-        n = std::min(n, cpu.host_run_bytes(ES, p.get(RDI), true) / sizeof(T));
+        n = std::min({n, cpu.host_run_bytes(ES, p.get(RDI), true) / sizeof(T), p.before_wrap(RDI, sizeof(T))});
         const T value = cpu.reg<T>(RAX);
         if constexpr (sizeof(T) == 1) std::memset(to, value, n);
         else for (u64 i = 0; i < n; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
@@ -221,7 +224,8 @@ Flow repeat(Cpu& cpu, const Insn& insn)
         if (p.count() == 0) break;
         if (compares && cpu.flags.zf() == ((insn.prefixes & kPrefixRepne) != 0)) break;
         cpu.count_iterations(1);
-        if (cpu.budget(insn) == 0) return cpu.interrupted(&insn);
+        // The iteration may have overwritten this very instruction.
+        if (cpu.budget(insn) == 0 || !cpu.code_is_kept()) return cpu.interrupted(&insn);
     }
     return cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
 }

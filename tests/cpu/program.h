@@ -46,6 +46,7 @@ public:
         : bus(ram), cpu(bus, *find_cpu_model(model))
     {
         for (u32 v = 0; v < 256; ++v) bus.ram[kHandlers + 16 * v] = 0xF4;  // hlt
+        cpu.state.gpr = {};
     }
 
     ProgramBus bus;
