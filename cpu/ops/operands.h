@@ -52,16 +52,15 @@ template <class T, Kind D, Attempt attempt = Attempt::Full, class F>
     else return cpu.set_reg<T>(insn.dst, f(cpu.reg<T>(insn.dst))), true;
 }
 
-inline const Insn* next(Cpu& cpu, const Insn* insn) { return insn[1].exec(cpu, insn + 1); }
-
-/// Executes an instruction with all that can happen in it.
+/// Executes an instruction with all that can happen in it. The next one is left to Cpu::run_block: this
+/// frame may not be empty, so calling it could not become a jump.
 template <class Op, class T, Kind D, Kind S, Attempt... attempt>
 const Insn* handle_fully(Cpu& cpu, const Insn* insn)
 {
     const auto result = Op::template execute<T, D, S, attempt...>(cpu, *insn);
     if constexpr (std::is_same_v<decltype(result), const bool>) {
         if (!result) [[unlikely]] return cpu.faulted(insn);
-        return insn[1].exec(cpu, insn + 1);
+        return insn + 1;
     } else {
         return result.ok ? result.value : cpu.faulted(insn);
     }

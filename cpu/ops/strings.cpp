@@ -238,7 +238,7 @@ struct String {
         if (insn.prefixes & (kPrefixRep | kPrefixRepne)) return repeat<Op, compares, T>(cpu, insn);
         const Pointers p = Pointers::of<T>(cpu, insn);
         if (!Op::template once<T>(cpu, insn, p)) return leave_iteration<Op>(cpu, p);
-        return next(cpu, &insn);
+        return &insn + 1;
     }
 };
 

@@ -59,7 +59,9 @@ void run_in_slices_of_instructions(Machine& machine, Time until, u64 seed)
     while (machine.now() < until) {
         const u64 goal = machine.instructions() + random_length(random, 5'000);
         if (machine.run_to_instruction(goal, until) == Stop::Halted) return;
-        if (machine.now() < until) ASSERT_EQ(machine.instructions(), goal);
+        if (machine.now() < until) {
+            ASSERT_EQ(machine.instructions(), goal);
+        }
     }
 }
 
