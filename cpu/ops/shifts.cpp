@@ -25,6 +25,16 @@ struct Shift {
     }
 };
 
+/// D0 and D1: by one, which no model masks.
+template <ShiftOp op>
+struct ShiftOnce {
+    template <class T, Kind D, Kind, Attempt attempt>
+    static bool execute(Cpu& cpu, const Insn& insn)
+    {
+        return modify<T, D, attempt>(cpu, insn, [&](T a) { return shift<op>(cpu.flags, a, 1); });
+    }
+};
+
 /// SHLD and SHRD; the count is in the immediate or in CL.
 template <bool left, bool by_cl>
 struct DoubleShift {
@@ -132,7 +142,7 @@ constexpr std::array<Opcode, 6> group_rows(const char* name)
     const Row by_one{.flags = flags, .carry = Copy, .reg = reg};
     const Row by_imm{.flags = flags, .carry = Copy, .level = Level::I80286, .reg = reg};
     return {row<Shift<op>, Eb, Ib>(0xC0, name, by_imm),  row<Shift<op>, Ev, Ib>(0xC1, name, by_imm),
-            row<Shift<op>, Eb, One>(0xD0, name, by_one), row<Shift<op>, Ev, One>(0xD1, name, by_one),
+            row<ShiftOnce<op>, Eb, One>(0xD0, name, by_one), row<ShiftOnce<op>, Ev, One>(0xD1, name, by_one),
             row<Shift<op>, Eb, CL>(0xD2, name, by_one),  row<Shift<op>, Ev, CL>(0xD3, name, by_one)};
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
+#include <vector>
 
 #include "cpu/cpu.h"
 #include "tests/cpu/flat_bus.h"
@@ -64,11 +64,12 @@ public:
     {
         std::memcpy(bus.ram.data() + address, &value, sizeof value);
     }
-    void code(u64 address, std::initializer_list<int> bytes)
+    using Bytes = std::vector<int>;  // of machine code
+    void code(u64 address, const Bytes& bytes)
     {
         for (const int b : bytes) bus.ram[address++] = static_cast<u8>(b);
     }
-    void code(std::initializer_list<int> bytes) { code(kCode, bytes); }
+    void code(const Bytes& bytes) { code(kCode, bytes); }
 
     u64& reg(Gpr r) { return cpu.state.gpr[r]; }
     u32 ip() const { return static_cast<u32>(cpu.state.rip); }

@@ -1,10 +1,11 @@
-/// Runs guests that do anything at all, and watches that nothing happens to the host: no crash, no hang,
-/// no assertion; and that each seed gives the same machine however its run is divided.
+/// Runs guests that do anything at all, and watches that nothing happens to the host: no crash, no
+/// hang, no assertion; and that each seed gives the same machine however its run is divided.
 ///
 ///     random_guest [--seeds N] [--first S] [--instructions N] [--no-ports]
 ///
-/// To repeat what a message names: --first SEED --seeds 1, and the same --instructions. CI's run is the
-/// default; a long one is --seeds 1000 --instructions 5000000. Both belong under the sanitizers.
+/// To repeat what a message names: --first SEED --seeds 1, and the same --instructions. CI's run is
+/// the default; a long one is --seeds 1000 --instructions 5000000. Both belong under the
+/// sanitizers.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -61,7 +62,8 @@ void run(Machine& machine, u64 goal, Random* slicing)
     const Time limit = machine.now() + 40 * (goal - machine.instructions());
     while (machine.instructions() < goal && machine.now() < limit) {
         const u64 step = slicing ? 1 + (*slicing)() % (u64{1} << (*slicing)() % 13) : goal;
-        const Stop stop = machine.run_to_instruction(std::min(goal, machine.instructions() + step), limit);
+        const Stop stop =
+            machine.run_to_instruction(std::min(goal, machine.instructions() + step), limit);
         if (stop != Stop::Reached) break;
     }
     machine.board().exit_value.reset();
@@ -97,13 +99,17 @@ std::unique_ptr<Machine> run_programs(u64 seed, u64 instructions, bool sliced)
 
 bool fuzz_programs(u64 seed, u64 instructions)
 {
-    const auto whole = run_programs(seed, instructions, false), sliced = run_programs(seed, instructions, true);
+    const auto whole = run_programs(seed, instructions, false),
+               sliced = run_programs(seed, instructions, true);
     const auto same = test::same_state(*whole, *sliced);
-    if (!same) fmt::print(stderr, "seed {}: divided differently, it is another machine:\n{}\n", seed, same.message());
+    if (!same)
+        fmt::print(stderr, "seed {}: divided differently, it is another machine:\n{}\n", seed,
+                   same.message());
     return bool{same};
 }
 
-// ---- Chips ---------------------------------------------------------------------------------------
+// ---- Chips
+// ---------------------------------------------------------------------------------------
 
 /// Every port, read and written, in all widths, in random order; the guest runs in between.
 void fuzz_ports(Machine& machine, Random& random)
@@ -126,14 +132,16 @@ void fuzz_chips(Machine& machine, Random& random, int accesses)
 {
     static constexpr struct {
         u16 first, last;
-    } kRanges[] = {{0x00, 0x0F},   {0x20, 0x21},   {0x40, 0x43},   {0x60, 0x64},   {0x70, 0x71},   {0x80, 0x92},
-                   {0xA0, 0xA1},   {0xC0, 0xDF},   {0x170, 0x177}, {0x1CE, 0x1D0}, {0x1F0, 0x1F7}, {0x2F8, 0x2FF},
-                   {0x376, 0x378}, {0x3B0, 0x3DF}, {0x3F0, 0x3F7}, {0x3F8, 0x3FF}, {0x4D0, 0x4D1}, {0xC000, 0xC00F}};
+    } kRanges[] = {{0x00, 0x0F},   {0x20, 0x21},   {0x40, 0x43},    {0x60, 0x64},   {0x70, 0x71},
+                   {0x80, 0x92},   {0xA0, 0xA1},   {0xC0, 0xDF},    {0x170, 0x177}, {0x1CE, 0x1D0},
+                   {0x1F0, 0x1F7}, {0x2F8, 0x2FF}, {0x376, 0x378},  {0x3B0, 0x3DF}, {0x3F0, 0x3F7},
+                   {0x3F8, 0x3FF}, {0x4D0, 0x4D1}, {0xC000, 0xC00F}};
     Board& board = machine.board();
     for (int i = 0; i < accesses;) {
         const auto& range = kRanges[random() % std::size(kRanges)];
         for (u64 n = random() % 40; n > 0; --n, ++i) {
-            const u16 port = static_cast<u16>(range.first + random() % (range.last - range.first + 1u));
+            const u16 port =
+                static_cast<u16>(range.first + random() % (range.last - range.first + 1u));
             const int size = random() % 4 ? 1 : 1 << random() % 3;
             if (random() % 3) board.write_port(port, size, static_cast<u32>(random()));
             else static_cast<void>(board.read_port(port, size));
@@ -151,7 +159,8 @@ void fuzz_pci(Machine& machine, Random& random, int accesses)
         const u32 slot = random() % 4, function = random() % 2, reg = random() % 256;
         board.write_port(0xCF8, 4, 0x80000000 | slot << 11 | function << 8 | (reg & 0xFC));
         const int size = 1 << random() % 3;
-        if (random() % 4) board.write_port(static_cast<u16>(0xCFC + (reg & 3)), size, static_cast<u32>(random()));
+        if (random() % 4)
+            board.write_port(static_cast<u16>(0xCFC + (reg & 3)), size, static_cast<u32>(random()));
         else static_cast<void>(board.read_port(static_cast<u16>(0xCFC + (reg & 3)), size));
         if (random() % 16 == 0) run(machine, machine.instructions() + random() % 64, nullptr);
     }
@@ -180,7 +189,9 @@ bool survives_saving(Machine& machine, u64 seed)
     machine.save(path);
     const auto loaded = Machine::load(path);
     const auto same = test::same_state(machine, *loaded);
-    if (!same) fmt::print(stderr, "seed {}: saved and loaded, it is another machine:\n{}\n", seed, same.message());
+    if (!same)
+        fmt::print(stderr, "seed {}: saved and loaded, it is another machine:\n{}\n", seed,
+                   same.message());
     return bool{same};
 }
 
@@ -202,7 +213,8 @@ bool fuzz_hardware(u64 seed)
     return ok;
 }
 
-// ---- The program -----------------------------------------------------------------------------------
+// ---- The program
+// -----------------------------------------------------------------------------------
 
 Options parse(int argc, char** argv)
 {
@@ -215,7 +227,9 @@ Options parse(int argc, char** argv)
         else if (name == "--instructions") options.instructions = number();
         else if (name == "--no-ports") options.ports = false;
         else {
-            fmt::print(stderr, "usage: random_guest [--seeds N] [--first S] [--instructions N] [--no-ports]\n");
+            fmt::print(
+                stderr,
+                "usage: random_guest [--seeds N] [--first S] [--instructions N] [--no-ports]\n");
             std::exit(2);
         }
     }
@@ -233,7 +247,8 @@ int main(const Options& options)
         if (options.ports && i % 10 == 0 && !fuzz_hardware(present_seed)) ++failures;
     }
     ::alarm(0);
-    fmt::print("{} seeds of {} instructions, {} failures\n", options.seeds, options.instructions, failures);
+    fmt::print("{} seeds of {} instructions, {} failures\n", options.seeds, options.instructions,
+               failures);
     return failures == 0 ? 0 : 1;
 }
 

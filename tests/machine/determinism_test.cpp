@@ -1,5 +1,5 @@
-/// The same machine with the same inputs is the same machine, however its run is divided and whatever
-/// else the host does.
+/// The same machine with the same inputs is the same machine, however its run is divided and
+/// whatever else the host does.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -50,7 +50,8 @@ void run_in_slices_of_time(Machine& machine, Time until, u64 seed)
 {
     std::mt19937_64 random(seed);
     while (machine.now() < until)
-        machine.run_until(std::min(until, machine.now() + random_length(random, 100 * kMicrosecond)));
+        machine.run_until(
+            std::min(until, machine.now() + random_length(random, 100 * kMicrosecond)));
 }
 
 void run_in_slices_of_instructions(Machine& machine, Time until, u64 seed)

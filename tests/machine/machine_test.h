@@ -93,7 +93,8 @@ inline testing::AssertionResult same_state(Machine& expected, Machine& actual)
     testing::AssertionResult result = testing::AssertionFailure();
     for (const StateDifference& d : diff_states(saved_state(expected), saved_state(actual), 20))
         result << d.path << ": " << d.before << " became " << d.after << "\n";
-    const std::span<u8> a = expected.board().memory.ram.bytes(), b = actual.board().memory.ram.bytes();
+    const std::span<u8> a = expected.board().memory.ram.bytes(),
+                        b = actual.board().memory.ram.bytes();
     const auto at = std::ranges::mismatch(a, b).in1;
     if (at != a.end()) result << "RAM differs from address " << std::hex << at - a.begin();
     return result;

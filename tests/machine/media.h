@@ -9,8 +9,8 @@
 
 namespace reprise::test {
 
-/// Where the image is. Empty: nowhere; the test is then skipped, or has failed if $REPRISE_REQUIRE_MEDIA
-/// is set, and should return.
+/// Where the image is. Empty: nowhere; the test is then skipped, or has failed if
+/// $REPRISE_REQUIRE_MEDIA is set, and should return.
 inline std::string medium(const std::string& name)
 {
     namespace fs = std::filesystem;

@@ -33,7 +33,8 @@ private:
     std::unique_ptr<Machine> machine_;
 };
 
-/// Runs both side by side over `time`, and saves and loads one of them at `points` random instructions.
+/// Runs both side by side over `time`, and saves and loads one of them at `points` random
+/// instructions.
 void compare_over(Machine& steady, Traveller& traveller, Time time, int points, u64 seed)
 {
     std::mt19937_64 random(seed);
@@ -47,7 +48,8 @@ void compare_over(Machine& steady, Traveller& traveller, Time time, int points, 
         steady.run_to_instruction(steady.instructions() + more, limit);
         traveller->run_to_instruction(traveller->instructions() + more, limit);
         traveller.save_and_load();
-        ASSERT_TRUE(same_state(steady, *traveller)) << "seed " << seed << ", after loading at point " << i;
+        ASSERT_TRUE(same_state(steady, *traveller))
+            << "seed " << seed << ", after loading at point " << i;
     }
     steady.run_until(steady.now() + longest);
     traveller->run_until(steady.now());
@@ -78,7 +80,8 @@ TEST(ResumeInput, AResetThatWasAskedForIsNotForgotten)
     EXPECT_TRUE(same_state(*steady, *traveller));
 }
 
-// ---- DOS in virtual-8086 mode --------------------------------------------------------------------
+// ---- DOS in virtual-8086 mode
+// --------------------------------------------------------------------
 
 std::string gunzip(const std::string& path, const std::string& into)
 {
@@ -105,7 +108,8 @@ std::unique_ptr<Machine> start_jemm386(const std::string& image)
     press(*machine, 0x20);  // 3: USB HID usage tables, 10
     press(*machine, 0x28);  // Enter
     const CpuState& cpu = machine->board().cpu.state;
-    while (!(cpu.rflags & VM) && machine->now() < 60 * kSecond) machine->run_until(machine->now() + kMillisecond);
+    while (!(cpu.rflags & VM) && machine->now() < 60 * kSecond)
+        machine->run_until(machine->now() + kMillisecond);
     return machine;
 }
 
