@@ -511,7 +511,6 @@ Block* Cpu::decode_block(u64 physical)
         u8 bytes[15];
         bool limit_hit = false;
         Insn insn;
-        const u64 cr2 = state.cr2;
         u32 available = gather(ip, bytes, 0, fresh.crosses_page, fresh.second_page, limit_hit);
         result = decode({bytes, available}, decode_mode_, insn);
         // The next page is not touched unless the instruction reaches into it.
@@ -524,8 +523,6 @@ Block* Cpu::decode_block(u64 physical)
             else if (limit_hit) raise(kGeneralProtection, 0);
             return nullptr;  // else gather raised a page fault
         }
-        fault_pending_ = false;  // bytes behind the instruction do not matter
-        state.cr2 = cr2;
         if (result == DecodeResult::TooLong) {
             raise(kGeneralProtection, 0);
             return nullptr;

@@ -460,8 +460,10 @@ private:
     Fallible<u64> read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size);
     void write_back_slow(u64 value);
     bool check_segment(u8 seg, u64 offset, int size, bool write);
-    bool check_alignment(u64 linear, int size);
+    bool check_alignment(u64 linear, int size, Access access);
     void check_data_breakpoints(u64 linear, int size, bool write);
+    void check_port_breakpoints(u16 port, int size);
+    void check_breakpoints(u64 address, int size, u32 kinds);
     u64 linear_address(u8 seg, u64 offset) const;
     TlbEntry* translate(u64 linear, Access access, bool user);
     TlbEntry& fill_entry(TlbEntry& e, u64 physical, bool writable);

@@ -104,9 +104,12 @@ bool Cpu::check_segment(u8 seg, u64 offset, int size, bool write)
     return raise(stack_fault ? kStackFault : kGeneralProtection, 0);
 }
 
-bool Cpu::check_alignment(u64 linear, int size)
+bool Cpu::check_alignment(u64 linear, int size, Access access)
 {
     if (!check_alignment_ || linear % static_cast<u64>(size) == 0) return true;
+    // Page faults come first (SDM vol. 3A, table 6-2).
+    const u64 last = (linear + static_cast<u64>(size) - 1) & 0xFFFFFFFF;
+    if (!translate(linear, access, user_) || !translate(last, access, user_)) return false;
     return raise(kAlignmentCheck, 0);
 }
 
@@ -372,7 +375,7 @@ Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
     }
     if (!check_segment(seg, offset, size, false)) return {};
     const u64 linear = linear_address(seg, offset);
-    if (!check_alignment(linear, size)) return {};
+    if (!check_alignment(linear, size, Access::Read)) return {};
     const u64 value = TRY(read_linear(linear, size, user_));
     check_data_breakpoints(linear, size, false);
     return value;
@@ -390,7 +393,8 @@ bool Cpu::write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value)
     }
     if (!check_segment(seg, offset, size, true)) return false;
     const u64 linear = linear_address(seg, offset);
-    if (!check_alignment(linear, size) || !write_linear(linear, size, value, user_)) return false;
+    if (!check_alignment(linear, size, Access::Write) || !write_linear(linear, size, value, user_))
+        return false;
     check_data_breakpoints(linear, size, true);
     return true;
 }
@@ -401,7 +405,7 @@ Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, in
     const bool wraps = !at_least(Level::I80286) && offset + static_cast<u64>(size) > 0x10000;
     if (!wraps && !check_segment(seg, offset, size, true)) return {};
     const u64 linear = linear_address(seg, offset);
-    if (!check_alignment(linear, size)) return {};
+    if (!check_alignment(linear, size, Access::Write)) return {};
     const u64 last = wraps ? linear_address(seg, 0)
                            : linear_address(seg, offset + static_cast<u64>(size) - 1);
     if (!translate(linear, Access::Write, user_) || !translate(last, Access::Write, user_))
@@ -437,7 +441,7 @@ bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
     if (!at_least(Level::I80286)) return true;
     if (!check_segment(seg, offset, size, true)) return false;
     const u64 linear = linear_address(seg, offset);
-    if (!check_alignment(linear, size)) return false;
+    if (!check_alignment(linear, size, Access::Write)) return false;
     return translate(linear, Access::Write, user_) &&
            translate(linear_address(seg, offset + static_cast<u64>(size) - 1), Access::Write, user_);
 }
@@ -445,14 +449,18 @@ bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
 /// DR0..DR3 with R/W 1 (writes) or 3 (reads and writes): SDM vol. 3B, 17.2.
 void Cpu::check_data_breakpoints(u64 linear, int size, bool write)
 {
-    if (!data_breakpoints_) return;
+    if (data_breakpoints_) check_breakpoints(linear, size, write ? 1 << 1 | 1 << 3 : 1 << 3);
+}
+
+/// `kinds` has a bit for each value of R/W that the access hits.
+void Cpu::check_breakpoints(u64 address, int size, u32 kinds)
+{
     for (int i = 0; i < 4; ++i) {
         if (!(state.dr[7] >> (2 * i) & 3)) continue;
-        const u64 kind = state.dr[7] >> (16 + 4 * i) & 3;
-        if (kind != 3 && !(kind == 1 && write)) continue;
+        if (!(kinds >> (state.dr[7] >> (16 + 4 * i) & 3) & 1)) continue;
         const u64 length = (state.dr[7] >> (18 + 4 * i) & 3) + 1;
         const u64 first = state.dr[i] & ~(length == 3 ? 7 : length - 1);
-        if (linear < first + (length == 3 ? 8 : length) && first < linear + static_cast<u64>(size)) {
+        if (address < first + (length == 3 ? 8 : length) && first < address + static_cast<u64>(size)) {
             state.pending_debug |= 1u << i;
             attention();
             cut_block();
@@ -478,10 +486,17 @@ bool Cpu::check_port(const Insn& insn, u16 port, int size)
     return true;
 }
 
+/// R/W 2, with CR4.DE.
+void Cpu::check_port_breakpoints(u16 port, int size)
+{
+    if (data_breakpoints_ && (state.cr4 & kCr4De)) check_breakpoints(port, size, 1 << 2);
+}
+
 u32 Cpu::read_port(const Insn& insn, u16 port, int size)
 {
     current_ = &insn;
     const u32 value = bus_.read_port(port, size);
+    check_port_breakpoints(port, size);
     cut_block();
     return value;
 }
@@ -490,6 +505,7 @@ void Cpu::write_port(const Insn& insn, u16 port, int size, u32 value)
 {
     current_ = &insn;
     bus_.write_port(port, size, value);
+    check_port_breakpoints(port, size);
     cut_block();
 }
 

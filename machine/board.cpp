@@ -21,6 +21,20 @@ const CpuModel& model_of(const MachineConfig& config)
     return *model;
 }
 
+/// SeaBIOS executes WBINVD and keeps its variables in the last 64 KB of the first megabyte: with less
+/// than it needs it would reset the machine for ever.
+FirmwareImage load_system_bios(const MachineConfig& config)
+{
+    if (!config.bios_path.empty()) return load_bios(config.bios_path);
+    if (!model_of(config).at_least(Level::I80486))
+        throw HostError("the system BIOS (SeaBIOS) needs a 486, and the CPU is an " + config.cpu_model +
+                        "; choose --cpu 80486, or name a BIOS for it with --bios");
+    if (config.memory_bytes < u64{1} << 20)
+        throw HostError("the system BIOS (SeaBIOS) needs 1 MB of memory; choose at least that with "
+                        "--memory, or name another BIOS with --bios");
+    return load_bios("");
+}
+
 /// The drive that is put in when there is none named: the one that suits the medium.
 std::array<FloppyType, 4> floppy_types(const std::array<Board::DriveMedium, 2>& media)
 {
@@ -60,7 +74,7 @@ std::array<Board::DriveMedium, 4> open_ata(const MachineConfig& config, const Me
 }  // namespace
 
 Board::Board(const MachineConfig& machine_config, MessageSink tell)
-    : bios_(load_bios(machine_config.bios_path)),
+    : bios_(load_system_bios(machine_config)),
       vgabios_(load_vgabios(machine_config.vgabios_path)),
       floppy_media_(open_floppies(machine_config, tell)),
       ata_media_(open_ata(machine_config, tell)),

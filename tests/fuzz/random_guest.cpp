@@ -77,6 +77,30 @@ void look(const Machine& machine)
     static_cast<void>(machine.text_screen().to_utf8());
 }
 
+/// Somebody at the keyboard, at the other end of the serial line, and at the floppy drive.
+void disturb(Machine& machine, Random& random)
+{
+    const auto byte = [&] { return static_cast<u8>(random()); };
+    switch (random() % 8) {
+    case 0: machine.inject(KeyInput{byte(), random() % 2 == 0}); break;
+    case 1:
+        machine.inject(MouseInput{static_cast<i32>(random()), static_cast<i32>(random()),
+                                  byte() - 128, byte()});
+        break;
+    case 2:
+        machine.inject(SerialInput{static_cast<int>(random() % 2), {byte(), byte(), byte()}});
+        break;
+    case 3:
+        machine.inject(
+            MediaInput{"fda", random() % 2 ? booted().config().floppy[0].path : "", true, false});
+        break;
+    case 4:
+        if (random() % 4 == 0) machine.inject(ResetInput{});
+        break;
+    default: break;
+    }
+}
+
 std::unique_ptr<Machine> run_programs(u64 seed, u64 instructions, bool sliced)
 {
     Random random(seed), slicing(seed + 1);
@@ -85,6 +109,7 @@ std::unique_ptr<Machine> run_programs(u64 seed, u64 instructions, bool sliced)
     const u64 length = instructions / programs;
     for (u64 i = 0; i < programs; ++i) {
         start_random_program(*machine, random);
+        disturb(*machine, random);
         run(*machine, machine->instructions() + length, sliced ? &slicing : nullptr);
         if (sliced) look(*machine);
         if (sliced && i == programs / 2) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <ostream>
 #include <span>
 #include <string_view>
 
@@ -526,6 +527,8 @@ struct Program {
     std::string_view name;
     std::span<const u8> code;
 };
+
+inline void PrintTo(const Program& program, std::ostream* out) { *out << program.name; }
 
 inline constexpr std::array<Program, 8> kPrograms{{
     {"Timer", kTimer},
