@@ -45,7 +45,7 @@ Stop Driver::run_to(Time time)
     const u64 left = std::min(*end_instruction_ - machine_.instructions(), u64{1'000'000'000});
     const MachineConfig& config = machine_.config();
     const Time safe = left * 1000 * config.cpu_mips_denominator / config.cpu_mips_numerator;
-    if (safe == 0) return machine_.run_to_instruction(*end_instruction_);
+    if (safe == 0) return machine_.run_to_instruction(*end_instruction_, time);
     return machine_.run_until(std::min(time, machine_.now() + safe));
 }
 

@@ -44,6 +44,17 @@ void on_alarm(int)
     std::abort();
 }
 
+/// A BIOS that every processor can execute: it waits.
+std::string small_bios()
+{
+    std::vector<u8> rom(64 << 10, 0x90);
+    const auto wait = std::to_array<u8>({0xF4, 0xEB, 0xFD});               // hlt; jmp to the hlt
+    const auto reset = std::to_array<u8>({0xEA, 0x00, 0x00, 0x00, 0xF0});  // jmp F000:0000
+    std::ranges::copy(wait, rom.begin());
+    std::ranges::copy(reset, rom.end() - 16);
+    return booted().folder().file("small.bios", rom);
+}
+
 /// The machine of a seed: mostly one whose firmware has done its work, else another processor just
 /// switched on.
 std::unique_ptr<Machine> machine_for(u64 seed)
@@ -53,6 +64,7 @@ std::unique_ptr<Machine> machine_for(u64 seed)
     if (seed % 8 != 0) return booted().start({});
     MachineConfig config = booted().config();
     config.cpu_model = kModels[seed / 8 % 4];
+    config.bios_path = small_bios();
     return std::make_unique<Machine>(config);
 }
 
