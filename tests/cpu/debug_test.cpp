@@ -26,7 +26,8 @@ public:
     }
     void trace() { cpu.state.rflags |= TF; }
 
-    /// Runs to the next #DB: the address that it returns to; DR6's cause in `cause`. 0: there was none.
+    /// Runs to the next #DB: the address that it returns to; DR6's cause in `cause`. 0: there was
+    /// none.
     u32 next_trap()
     {
         cpu.state.halted = false;
@@ -47,7 +48,8 @@ public:
     u32 cause = 0, trap_flags = 0;
 };
 
-// ---- TF -------------------------------------------------------------------------------------------
+// ---- TF
+// -------------------------------------------------------------------------------------------
 
 TEST(SingleStep, TrapsAfterEachInstruction)
 {
@@ -137,7 +139,7 @@ TEST(SingleStep, NotAfterPopSsEither)
 
 TEST(SingleStep, SoftwareInterruptsEnterTheirHandlerWithoutATrap)
 {
-    Debugged p{{0xCD, 0x40, 0x90}};  // int 40h
+    Debugged p{{0xCD, 0x40, 0x90}};                        // int 40h
     p.code(Program::kHandlers + 16 * 0x40, {0x90, 0xCF});  // nop; iret
     p.trace();
     // The handler runs untraced; IRET brings TF back, and the instruction after it traps.
@@ -171,7 +173,8 @@ TEST(SingleStep, InRealMode)
     EXPECT_EQ(p.reg(RAX), 1u);
 }
 
-// ---- Instruction breakpoints ------------------------------------------------------------------------
+// ---- Instruction breakpoints
+// ------------------------------------------------------------------------
 
 TEST(InstructionBreakpoint, IsAFaultBeforeTheInstruction)
 {
@@ -200,8 +203,9 @@ TEST(InstructionBreakpoint, IretSetsRf)
 {
     // The handler sets RF in its frame and returns.
     Debugged p{{0x40, 0xF4}};
-    p.code(kDebugHandler, {0x81, 0x4C, 0x24, 0x08, 0x00, 0x00, 0x01, 0x00,  // or dword [esp+8], 10000h
-                           0x41, 0xCF});                                    // inc ecx; iret
+    p.code(kDebugHandler,
+           {0x81, 0x4C, 0x24, 0x08, 0x00, 0x00, 0x01, 0x00,  // or dword [esp+8], 10000h
+            0x41, 0xCF});                                    // inc ecx; iret
     p.breakpoint(0, kC, 0);
     p.run(100);
     EXPECT_EQ(p.reg(RAX), 1u);
@@ -228,8 +232,9 @@ TEST(InstructionBreakpoint, IretSetsRfEvenWhenItWasSet)
 TEST(InstructionBreakpoint, OfARepeatedStringHitsOnce)
 {
     Debugged p{{0xF3, 0xAA, 0xF4}};  // rep stosb; hlt
-    p.code(kDebugHandler, {0x81, 0x4C, 0x24, 0x08, 0x00, 0x00, 0x01, 0x00,  // or dword [esp+8], 10000h
-                           0x42, 0xCF});                                    // inc edx; iret
+    p.code(kDebugHandler,
+           {0x81, 0x4C, 0x24, 0x08, 0x00, 0x00, 0x01, 0x00,  // or dword [esp+8], 10000h
+            0x42, 0xCF});                                    // inc edx; iret
     p.reg(RDI) = Program::kData;
     p.reg(RCX) = 5;
     p.breakpoint(0, kC, 0);
@@ -267,7 +272,8 @@ TEST(InstructionBreakpoint, ComesBeforeAFaultOfItsFetch)
     EXPECT_EQ(p.run_to_vector(), 1);
 }
 
-// ---- Data breakpoints ---------------------------------------------------------------------------------
+// ---- Data breakpoints
+// ---------------------------------------------------------------------------------
 
 TEST(DataBreakpoint, TrapsAfterTheAccess)
 {
@@ -293,14 +299,19 @@ TEST(DataBreakpoint, OnReadsAndWrites)
 
 TEST(DataBreakpoint, LengthsAndOverlap)
 {
-    struct Case { u32 address, len; u32 access; bool hits; };  // a dword access at `access`
-    const Case cases[] = {
-        {8, 0, 8, true},   {8, 0, 5, true},  {8, 0, 4, false}, {8, 0, 9, false},
-        {8, 1, 9, true},   {8, 1, 10, false}, {8, 3, 11, true}, {8, 3, 12, false},
-        {10, 3, 8, true},  // low bits of the address are ignored: 8..11
-        {9, 1, 5, true},   // 8..9
-        {9, 1, 10, false},
-    };
+    struct Case {
+        u32 address, len;
+        u32 access;
+        bool hits;
+    };  // a dword access at `access`
+    const Case cases[] =
+        {
+            {8, 0, 8, true},   {8, 0, 5, true},   {8, 0, 4, false}, {8, 0, 9, false},
+            {8, 1, 9, true},   {8, 1, 10, false}, {8, 3, 11, true}, {8, 3, 12, false},
+            {10, 3, 8, true},  // low bits of the address are ignored: 8..11
+            {9, 1, 5, true},   // 8..9
+            {9, 1, 10, false},
+        };
     for (const Case& c : cases) {
         SCOPED_TRACE(testing::Message() << c.address << " len " << c.len << " access " << c.access);
         Debugged p{{0x89, 0x03, 0x90}};
@@ -379,7 +390,8 @@ TEST(IoBreakpoint, TrapsAfterTheAccessIfDeIsSet)
     EXPECT_EQ(p.next_trap(), 0u);
 }
 
-// ---- The registers --------------------------------------------------------------------------------------
+// ---- The registers
+// --------------------------------------------------------------------------------------
 
 TEST(DebugRegisters, GeneralDetectFaultsBeforeTheAccess)
 {

@@ -1,6 +1,6 @@
-/// run(until) ends at exactly the clock asked for, and what a program has done by then does not depend on
-/// how the way there was cut into runs: with faults, halts, repeated strings, interrupts, debug traps,
-/// self-modifying code, and paging.
+/// run(until) ends at exactly the clock asked for, and what a program has done by then does not
+/// depend on how the way there was cut into runs: with faults, halts, repeated strings, interrupts,
+/// debug traps, self-modifying code, and paging.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -106,11 +106,13 @@ private:
     {
         // Random bytes, with more of what is interesting than chance would give.
         static constexpr u8 kFavourites[] = {
-            0xA4, 0xA5, 0xAA, 0xAB, 0xA6, 0xAE, 0xF3, 0xF2, 0x88, 0x89, 0x8A, 0x8B, 0x01, 0x29, 0x31, 0x40,
-            0x48, 0x50, 0x58, 0x75, 0x74, 0x72, 0xEB, 0xE2, 0xE8, 0xC3, 0x9C, 0x9D, 0xFB, 0xFA, 0xF4, 0xCD,
-            0xE6, 0xE4, 0x66, 0x67, 0x0F, 0x90, 0xC6, 0xC7, 0x80, 0x83, 0xFE, 0xFF, 0x16, 0x17, 0x8E, 0xFC};
+            0xA4, 0xA5, 0xAA, 0xAB, 0xA6, 0xAE, 0xF3, 0xF2, 0x88, 0x89, 0x8A, 0x8B,
+            0x01, 0x29, 0x31, 0x40, 0x48, 0x50, 0x58, 0x75, 0x74, 0x72, 0xEB, 0xE2,
+            0xE8, 0xC3, 0x9C, 0x9D, 0xFB, 0xFA, 0xF4, 0xCD, 0xE6, 0xE4, 0x66, 0x67,
+            0x0F, 0x90, 0xC6, 0xC7, 0x80, 0x83, 0xFE, 0xFF, 0x16, 0x17, 0x8E, 0xFC};
         for (u32 at = Program::kCode; at < Program::kCode + 0x2000; ++at)
-            program.bus.ram[at] = static_cast<u8>(pick(3) ? kFavourites[pick(sizeof kFavourites)] : random_());
+            program.bus.ram[at] =
+                static_cast<u8>(pick(3) ? kFavourites[pick(sizeof kFavourites)] : random_());
         // 8-bit jumps and loops are likely to stay here; stosb over the code is not rare either.
         for (u32 at = Program::kCode + 16; at < Program::kCode + 0x2000; at += 16 + pick(48))
             program.code(at, {0xEB, static_cast<int>(pick(256))});
@@ -122,7 +124,7 @@ private:
             const bool has_code = v == 8 || (v >= 10 && v <= 14) || v == 17;
             const u32 at = Program::kHandlers + 16 * v;
             if (v == 1 || v == 0x30) program.code(at, {0xCF});  // iret
-            else if (mode == Mode::Real)                        // push bp; mov bp, sp; inc word [bp+2]; pop bp; iret
+            else if (mode == Mode::Real)  // push bp; mov bp, sp; inc word [bp+2]; pop bp; iret
                 program.code(at, {0x55, 0x89, 0xE5, 0xFF, 0x46, 0x02, 0x5D, 0xCF});
             else if (has_code)  // add esp, 4; inc dword [esp]; iret
                 program.code(at, {0x83, 0xC4, 0x04, 0xFF, 0x04, 0x24, 0xCF});
@@ -135,7 +137,8 @@ private:
         CpuState& s = program.cpu.state;
         for (u32 i = 0; i < 4; ++i) {
             s.dr[i] = Program::kCode + pick(0x200);
-            s.dr[7] |= u64{pick(2)} << (2 * i) | u64{pick(4) & 3} << (16 + 4 * i) | u64{pick(4)} << (18 + 4 * i);
+            s.dr[7] |= u64{pick(2)} << (2 * i) | u64{pick(4) & 3} << (16 + 4 * i) |
+                       u64{pick(4)} << (18 + 4 * i);
         }
     }
 
@@ -165,16 +168,18 @@ private:
 /// Runs one machine in big strides and one in small ones.
 void compare(u32 seed, Mode mode, const char* model)
 {
-    SCOPED_TRACE(std::string{model} + ", mode " + std::to_string(static_cast<int>(mode)) + ", seed " +
-                 std::to_string(seed));
+    SCOPED_TRACE(std::string{model} + ", mode " + std::to_string(static_cast<int>(mode)) +
+                 ", seed " + std::to_string(seed));
     RandomMachine big{seed, mode, model}, small{seed, mode, model};
     std::mt19937 random{seed + 1};
     for (u64 clock = 0; clock < 1500;) {
         const u64 next = clock + 1 + random() % 200;
         big.run_to(next);
-        for (u64 c = clock; c < next;) small.run_to(c = std::min(next, c + 1 + (random() % 8 == 0 ? random() % 9 : 0)));
+        for (u64 c = clock; c < next;)
+            small.run_to(c = std::min(next, c + 1 + (random() % 8 == 0 ? random() % 9 : 0)));
         clock = next;
-        ASSERT_EQ(difference(Snapshot{big.program.cpu}, Snapshot{small.program.cpu}), "") << "at " << clock;
+        ASSERT_EQ(difference(Snapshot{big.program.cpu}, Snapshot{small.program.cpu}), "")
+            << "at " << clock;
         ASSERT_TRUE(big.program.bus.ram == small.program.bus.ram) << "at " << clock;
         if (big.program.cpu.state.shutdown) break;
         if (random() % 2) big.interrupt(), small.interrupt();
@@ -207,9 +212,9 @@ TEST(ExactStops, EveryClockOfARepeatedStringCanBeTheLast)
     for (u64 stop = 1; stop < 30; ++stop) {
         Program p;
         p.start_protected();
-        p.code({0xB9, 20, 0, 0, 0,         // mov ecx, 20
-                0xBF, 0x00, 0x00, 4, 0,    // mov edi, 40000h
-                0xF3, 0xAA,                // rep stosb
+        p.code({0xB9, 20,   0,    0,    0,                                     // mov ecx, 20
+                0xBF, 0x00, 0x00, 4,    0,                                     // mov edi, 40000h
+                0xF3, 0xAA,                                                    // rep stosb
                 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40});  // inc eax
         p.run(stop);
         ASSERT_EQ(p.cpu.state.clock, stop);
@@ -264,16 +269,16 @@ TEST(ExactStops, APortCanLimitTheRunToLaterInTheBlock)
 
 TEST(ExactStops, AnInterruptBetweenTwoBlocksDoesNotLinkThem)
 {
-    // The interrupt is taken after the jump that follows STI, when it is not known yet where the jump
-    // leads. Afterwards it must not lead to the handler.
+    // The interrupt is taken after the jump that follows STI, when it is not known yet where the
+    // jump leads. Afterwards it must not lead to the handler.
     Program p;
     p.start_protected();
     p.code(Program::kHandlers + 16 * 0x30, {0x42, 0xCF});  // inc edx; iret
     p.bus.vector = 0x30;
     p.bus.on_acknowledge = [&] { p.cpu.set_intr(false); };
-    p.code({0xFB,               // sti
-            0xEB, 0x00,         // jmp +0
-            0x41, 0xEB, 0xFA}); // inc ecx; jmp to the sti
+    p.code({0xFB,                // sti
+            0xEB, 0x00,          // jmp +0
+            0x41, 0xEB, 0xFA});  // inc ecx; jmp to the sti
     p.cpu.set_intr(true);
     p.run(2 + 2 + 2 + 4 * 100);
     EXPECT_EQ(p.reg(RDX), 1u);

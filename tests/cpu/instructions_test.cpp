@@ -1,4 +1,5 @@
-/// Instructions that are more than arithmetic, each by a few bytes of code: Intel SDM vol. 2, "Operation".
+/// Instructions that are more than arithmetic, each by a few bytes of code: Intel SDM vol. 2,
+/// "Operation".
 #include <gtest/gtest.h>
 
 #include "cpu/opcodes.h"
@@ -48,7 +49,8 @@ public:
     }
 };
 
-// ---- Every row of the table -------------------------------------------------------------------------
+// ---- Every row of the table
+// -------------------------------------------------------------------------
 
 Program::Bytes encoding(const Opcode& row, bool memory)
 {
@@ -65,15 +67,15 @@ Program::Bytes encoding(const Opcode& row, bool memory)
 
 TEST(OpcodeTable, EveryRowRuns)
 {
-    // On the newest model, and on the oldest that has it; the instruction completes or raises one of
-    // the faults that such operands may have.
+    // On the newest model, and on the oldest that has it; the instruction completes or raises one
+    // of the faults that such operands may have.
     for (const Opcode& row : opcodes()) {
         if (row.rules & kOnly64) continue;
         for (const bool memory : {true, false}) {
             const bool only_memory = row.operands[0] == Form::M || row.operands[1] == Form::M;
             if (!memory && (only_memory || row.mod3 == 0)) continue;
-            SCOPED_TRACE(testing::Message() << row.mnemonic << ", code " << std::hex << row.code << " reg "
-                                            << int{row.reg} << " memory " << memory);
+            SCOPED_TRACE(testing::Message() << row.mnemonic << ", code " << std::hex << row.code
+                                            << " reg " << int{row.reg} << " memory " << memory);
             Code p{encoding(row, memory), "80386"};
             Program newest{"pentium"};
             newest.start_protected();
@@ -86,8 +88,9 @@ TEST(OpcodeTable, EveryRowRuns)
             newest.step();
             EXPECT_EQ(newest.cpu.state.clock, 1u);
             const bool undefined = newest.ip() == Program::kHandlers + 16 * 6;
-            const bool may_be = row.level > Level::Pentium || std::string_view{row.mnemonic} == "ud2" ||
-                                row.code == 0x124 || row.code == 0x126 ||  // test registers are gone
+            const bool may_be = row.level > Level::Pentium ||
+                                std::string_view{row.mnemonic} == "ud2" || row.code == 0x124 ||
+                                row.code == 0x126 ||  // test registers are gone
                                 (row.code == 0x8E && row.reg == CS);
             if (undefined) {
                 EXPECT_TRUE(may_be);
@@ -96,11 +99,13 @@ TEST(OpcodeTable, EveryRowRuns)
     }
 }
 
-// ---- MOV and its relatives ----------------------------------------------------------------------------
+// ---- MOV and its relatives
+// ----------------------------------------------------------------------------
 
 TEST(Mov, ByteRegisters)
 {
-    Code p{{0xB4, 0x12, 0xB0, 0x34, 0x88, 0xE6, 0x8A, 0x0B}};  // mov ah, 12; mov al, 34; mov dh, ah; mov cl, [ebx]
+    Code p{{0xB4, 0x12, 0xB0, 0x34, 0x88, 0xE6, 0x8A,
+            0x0B}};  // mov ah, 12; mov al, 34; mov dh, ah; mov cl, [ebx]
     p.with(RDX, 0xFFFFFFFF).with(RCX, 0xFFFFFFFF).memory(0x99).go(4);
     EXPECT_EQ(p.r(RAX), 0x1234u);
     EXPECT_EQ(p.r(RDX), 0xFFFF12FFu);
@@ -176,7 +181,7 @@ TEST(Mov, FarPointers)
 
 TEST(Mov, LssChangesTheStackInOneInstruction)
 {
-    Code p{{0x0F, 0xB2, 0x23, 0x50}};  // lss esp, [ebx]; push eax
+    Code p{{0x0F, 0xB2, 0x23, 0x50}};                         // lss esp, [ebx]; push eax
     p.descriptor(Program::kSpare, 0x50000, 0xFFFF, 0x93, 0);  // a 16-bit stack
     p.with(RAX, 0xCAFE).memory(0xABCD0100).memory(Program::kSpare, 4).go(2);
     EXPECT_EQ(p.r(RSP), 0xABCD00FCu);
@@ -194,7 +199,8 @@ TEST(Mov, AFarPointersBadSelectorChangesNothing)
 
 TEST(Mov, SetccAndCmov)
 {
-    Code p{{0x0F, 0x92, 0xC0, 0x0F, 0x93, 0xC4, 0x0F, 0x92, 0x03}};  // setb al; setnb ah; setb [ebx]
+    Code p{
+        {0x0F, 0x92, 0xC0, 0x0F, 0x93, 0xC4, 0x0F, 0x92, 0x03}};  // setb al; setnb ah; setb [ebx]
     p.cpu.state.rflags |= CF;
     p.with(RAX, 0xFFFF).memory(0xFF).go(3);
     EXPECT_EQ(p.r(RAX), 1u);
@@ -203,7 +209,8 @@ TEST(Mov, SetccAndCmov)
     EXPECT_EQ(q.run_to_vector(), 6);
 }
 
-// ---- The stack ------------------------------------------------------------------------------------------
+// ---- The stack
+// ------------------------------------------------------------------------------------------
 
 TEST(Stack, PushSpIsTheOldValueSinceThe286)
 {
@@ -241,7 +248,8 @@ TEST(Stack, PushOfMemoryComputesItsAddressBefore)
 
 TEST(Stack, Operands16In32BitStacks)
 {
-    Code p{{0x66, 0x50, 0x66, 0x6A, 0xFF, 0x6A, 0xFE, 0x66, 0x59}};  // push ax; push word -1; push -2; pop cx
+    Code p{{0x66, 0x50, 0x66, 0x6A, 0xFF, 0x6A, 0xFE, 0x66,
+            0x59}};  // push ax; push word -1; push -2; pop cx
     p.with(RAX, 0x12345678).go(2);
     EXPECT_EQ(p.r(RSP), kStack - 4);
     EXPECT_EQ(p.stack(0), 0x5678FFFFu);
@@ -340,7 +348,8 @@ TEST(Stack, LahfAndSahf)
     EXPECT_EQ(p.r(RAX), 0xD700u);
 }
 
-// ---- Flow --------------------------------------------------------------------------------------------------
+// ---- Flow
+// --------------------------------------------------------------------------------------------------
 
 TEST(Flow, LoopCountsInTheAddressSize)
 {
@@ -376,7 +385,7 @@ TEST(Flow, JcxzLooksAtTheAddressSize)
 TEST(Flow, CallsAndReturns)
 {
     Code p{{0xE8, 0x0B, 0x00, 0x00, 0x00}};  // call +11
-    p.code(kC + 0x10, {0xC2, 0x08, 0x00});    // ret 8
+    p.code(kC + 0x10, {0xC2, 0x08, 0x00});   // ret 8
     p.go();
     EXPECT_EQ(p.ip(), kC + 0x10);
     EXPECT_EQ(p.stack(0), kC + 5);
@@ -442,7 +451,8 @@ TEST(Flow, IntoAndInt)
 
 TEST(Flow, Bound)
 {
-    for (const auto& [index, vector] : {std::pair{5u, -1}, {10u, -1}, {11u, 5}, {4u, 5}, {0x80000000u, 5}}) {
+    for (const auto& [index, vector] :
+         {std::pair{5u, -1}, {10u, -1}, {11u, 5}, {4u, 5}, {0x80000000u, 5}}) {
         Code p{{0x62, 0x03, 0xF4}};  // bound eax, [ebx]; hlt
         p.with(RAX, index).memory(5).memory(10, 4);
         EXPECT_EQ(p.run_to_vector(), vector);
@@ -452,7 +462,8 @@ TEST(Flow, Bound)
     }
 }
 
-// ---- Bits ---------------------------------------------------------------------------------------------------
+// ---- Bits
+// ---------------------------------------------------------------------------------------------------
 
 TEST(Bits, RegisterIndexesReachBeyondTheOperand)
 {
@@ -470,7 +481,8 @@ TEST(Bits, RegisterIndexesReachBeyondTheOperand)
 
 TEST(Bits, ImmediateIndexesDoNot)
 {
-    Code p{{0x0F, 0xBA, 0x2B, 0x23, 0x0F, 0xBA, 0x23, 0x03}};  // bts dword [ebx], 35; bt dword [ebx], 3
+    Code p{{0x0F, 0xBA, 0x2B, 0x23, 0x0F, 0xBA, 0x23,
+            0x03}};  // bts dword [ebx], 35; bt dword [ebx], 3
     EXPECT_EQ(p.go().m(), 8u);
     EXPECT_TRUE(p.go().flag(CF));
 }
@@ -485,7 +497,8 @@ TEST(Bits, InRegistersTheIndexWraps)
 
 TEST(Bits, Scans)
 {
-    Code p{{0x0F, 0xBC, 0x03, 0x0F, 0xBD, 0x0B, 0x0F, 0xBC, 0xD6}};  // bsf eax, [ebx]; bsr ecx, [ebx]; bsf edx, esi
+    Code p{{0x0F, 0xBC, 0x03, 0x0F, 0xBD, 0x0B, 0x0F, 0xBC,
+            0xD6}};  // bsf eax, [ebx]; bsr ecx, [ebx]; bsf edx, esi
     p.memory(0x00100800).with(RDX, 77).go(2);
     EXPECT_EQ(p.r(RAX), 11u);
     EXPECT_EQ(p.r(RCX), 20u);
@@ -512,7 +525,8 @@ TEST(Bits, Bswap)
     EXPECT_EQ(q.run_to_vector(), 6);
 }
 
-// ---- Exchanges with memory -----------------------------------------------------------------------------------
+// ---- Exchanges with memory
+// -----------------------------------------------------------------------------------
 
 TEST(Exchange, Xadd)
 {
@@ -557,12 +571,14 @@ TEST(Exchange, Cmpxchg8b)
 
 TEST(Exchange, LockNeedsAMemoryDestination)
 {
-    Code ok{{0xF0, 0x01, 0x03}}, reg{{0xF0, 0x01, 0xC3}}, load{{0xF0, 0x03, 0x03}}, mov{{0xF0, 0x89, 0x03}};
+    Code ok{{0xF0, 0x01, 0x03}}, reg{{0xF0, 0x01, 0xC3}}, load{{0xF0, 0x03, 0x03}},
+        mov{{0xF0, 0x89, 0x03}};
     EXPECT_EQ(ok.with(RAX, 2).go().m(), 2u);
     for (Code* p : {&reg, &load, &mov}) EXPECT_EQ(p->run_to_vector(), 6);
 }
 
-// ---- Multiplication and division ---------------------------------------------------------------------------
+// ---- Multiplication and division
+// ---------------------------------------------------------------------------
 
 TEST(Multiply, AllFormsOfImul)
 {
@@ -594,12 +610,18 @@ TEST(Multiply, Wide)
 
 TEST(Divide, QuotientsThatDoNotFitAreFaults)
 {
-    struct Case { int modrm; u32 edx, eax, divisor; bool fault; u32 quotient, remainder; };
+    struct Case {
+        int modrm;
+        u32 edx, eax, divisor;
+        bool fault;
+        u32 quotient, remainder;
+    };
     const Case cases[] = {
-        {0x33, 1, 5, 2, false, 0x80000002, 1},             // div
+        {0x33, 1, 5, 2, false, 0x80000002, 1},  // div
         {0x33, 2, 0, 2, true, 0, 0},
         {0x33, 0, 5, 0, true, 0, 0},
-        {0x3B, 0xFFFFFFFF, 0xFFFFFFF9, 2, false, static_cast<u32>(-3), static_cast<u32>(-1)},  // idiv
+        {0x3B, 0xFFFFFFFF, 0xFFFFFFF9, 2, false, static_cast<u32>(-3),
+         static_cast<u32>(-1)},  // idiv
         {0x3B, 0, 0x80000000, 1, true, 0, 0},
         {0x3B, 0xFFFFFFFF, 0x80000000, 1, false, 0x80000000, 0},
         {0x3B, 0xFFFFFFFF, 0x80000000, 0xFFFFFFFF, true, 0, 0},
@@ -626,7 +648,8 @@ TEST(Divide, AamByZeroFaults)
     EXPECT_EQ(d.with(RAX, 0x603).go().r(RAX), 63u);
 }
 
-// ---- Flags and rest ------------------------------------------------------------------------------------------
+// ---- Flags and rest
+// ------------------------------------------------------------------------------------------
 
 TEST(Flags, OneByOne)
 {

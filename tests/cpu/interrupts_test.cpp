@@ -103,7 +103,8 @@ TEST(Intr, PopfAndIretLetItInAtOnce)
 
 TEST(Intr, AFaultAfterStiLeavesNoShadow)
 {
-    // The fault's handler sets IF with its first instruction: STI's own shadow covers only the next.
+    // The fault's handler sets IF with its first instruction: STI's own shadow covers only the
+    // next.
     Interrupted p{{0xFB, 0x0F, 0x0B}, 0};  // sti; ud2
     p.cpu.set_intr(true);
     p.run();
@@ -211,7 +212,8 @@ TEST(Intr, InRealModePushesThreeWords)
     EXPECT_EQ(p.stack<u16>(2), 2 | IF | CF);
 }
 
-// ---- HLT --------------------------------------------------------------------------------------------
+// ---- HLT
+// --------------------------------------------------------------------------------------------
 
 TEST(Hlt, WakesForAnInterruptAndReturnsBehindIt)
 {
@@ -264,7 +266,8 @@ TEST(Hlt, IsPrivileged)
     EXPECT_EQ(p.run_to_vector(), 13);
 }
 
-// ---- NMI --------------------------------------------------------------------------------------------
+// ---- NMI
+// --------------------------------------------------------------------------------------------
 
 TEST(Nmi, DoesNotDependOnIf)
 {
@@ -312,7 +315,8 @@ TEST(Nmi, IsLetInAgainByAnIretThatFaults)
     EXPECT_FALSE(p.cpu.state.nmi_blocked);
 }
 
-// ---- Priorities (table 6-2) ---------------------------------------------------------------------------
+// ---- Priorities (table 6-2)
+// ---------------------------------------------------------------------------
 
 TEST(Priorities, ADebugTrapComesBeforeInterrupts)
 {
@@ -340,7 +344,8 @@ TEST(Priorities, AnInterruptComesBeforeAFaultOfTheNextFetch)
     EXPECT_EQ(p.stack(0), kC + 1);
 }
 
-// ---- Faults in delivery (6.15, interrupt 8) --------------------------------------------------------------
+// ---- Faults in delivery (6.15, interrupt 8)
+// --------------------------------------------------------------
 
 TEST(DoubleFault, TwoContributoryFaults)
 {

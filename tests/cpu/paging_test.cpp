@@ -19,8 +19,7 @@ const Program::Bytes kLoad = {0x8B, 0x03}, kStore = {0x89, 0x03}, kAdd = {0x01, 
 /// Paging is on, EBX points at `kPage`, and the code is `code`.
 class Paged : public Program {
 public:
-    explicit Paged(const Bytes& bytes, u8 cpl = 0, const char* model = "pentium",
-                   u64 ram = 2 << 20)
+    explicit Paged(const Bytes& bytes, u8 cpl = 0, const char* model = "pentium", u64 ram = 2 << 20)
         : Program(model, ram)
     {
         if (cpl == 3) start_user();
@@ -106,13 +105,15 @@ TEST(Paging, RightsAndErrorCodes)
     for (const FaultCase& c : cases) {
         for (const bool in_directory : {false, true}) {
             if (in_directory && !(c.entry & P)) continue;
-            SCOPED_TRACE(testing::Message() << "entry " << c.entry << " cpl " << int{c.cpl} << " write "
-                                            << c.write << " wp " << c.wp << " pde " << in_directory);
+            SCOPED_TRACE(testing::Message()
+                         << "entry " << c.entry << " cpl " << int{c.cpl} << " write " << c.write
+                         << " wp " << c.wp << " pde " << in_directory);
             Paged p{c.write ? kStore : kLoad, c.cpl};
             // A linear address of its own directory entry, so that code and stack keep theirs.
             constexpr u32 kLinear = 0x800000 + kPage;
             p.set<u32>(0x102000 + (kPage >> 12) * 4, kPage | (in_directory ? P | W | U : c.entry));
-            p.set<u32>(Program::kPageDirectory + 8, 0x102000 | (in_directory ? c.entry : P | W | U));
+            p.set<u32>(Program::kPageDirectory + 8,
+                       0x102000 | (in_directory ? c.entry : P | W | U));
             p.reg(RBX) = kLinear;
             if (c.wp) p.cpu.state.cr0 |= kCr0Wp;
             p.cpu.state_loaded();
@@ -159,7 +160,8 @@ TEST(Paging, SystemAccessesFaultAsSupervisorAccesses)
     EXPECT_EQ(p.cpu.state.cr2, kPage);
 }
 
-// ---- 4 MB pages ----------------------------------------------------------------------------------
+// ---- 4 MB pages
+// ----------------------------------------------------------------------------------
 
 TEST(Paging, LargePagesNeedPse)
 {
@@ -199,7 +201,8 @@ TEST(Paging, ALargePageHasRights)
     EXPECT_EQ(p.page_fault(), static_cast<int>(kProtection | kUserAccess));
 }
 
-// ---- Accesses across pages -----------------------------------------------------------------------
+// ---- Accesses across pages
+// -----------------------------------------------------------------------
 
 TEST(Paging, AccessesAcrossPagesReachBoth)
 {
@@ -248,7 +251,7 @@ TEST(Paging, APushThatFaultsLeavesEsp)
 {
     Paged p{{0x50}};  // push eax
     p.map(kPage, 0);
-    p.set_level(3);   // the handler's stack is elsewhere
+    p.set_level(3);  // the handler's stack is elsewhere
     p.reg(RSP) = kPage + 0x1000;
     EXPECT_EQ(p.page_fault(), static_cast<int>(kUserAccess | kWrite));
     EXPECT_EQ(p.stack(4), kPage + 0x1000);
@@ -273,7 +276,8 @@ TEST(Paging, ACallThatFaultsDoesNotJump)
 
 TEST(Paging, EnterFaultsWithoutAnEffect)
 {
-    Paged p{{0xC8, 0x00, 0x10, 0x00}, 3};  // enter 1000h, 0: the frame's end lies in a page of its own
+    Paged p{{0xC8, 0x00, 0x10, 0x00},
+            3};  // enter 1000h, 0: the frame's end lies in a page of its own
     p.reg(RSP) = kNext + 0x800;
     p.reg(RBP) = 0x1234;
     p.map(kPage, kPage | P | U);
@@ -282,7 +286,8 @@ TEST(Paging, EnterFaultsWithoutAnEffect)
     EXPECT_EQ(p.reg(RBP), 0x1234u);
 }
 
-// ---- Code ----------------------------------------------------------------------------------------
+// ---- Code
+// ----------------------------------------------------------------------------------------
 
 TEST(Paging, FetchFaultsNameThePageThatIsMissing)
 {
@@ -353,7 +358,8 @@ TEST(Paging, CodeAcrossPagesFollowsTheMappingOfTheSecond)
     EXPECT_EQ(p.reg(RAX) & 0xFF, 2u);
 }
 
-// ---- The TLB ---------------------------------------------------------------------------------------
+// ---- The TLB
+// ---------------------------------------------------------------------------------------
 
 TEST(Paging, InvlpgMakesAChangedEntryVisible)
 {
@@ -371,10 +377,10 @@ TEST(Paging, InvlpgMakesAChangedEntryVisible)
 TEST(Paging, InvlpgReachesCodeInALoop)
 {
     // The body is called once through the old mapping and once through the new one.
-    Paged p{{0xFF, 0xD3,         // call ebx
-             0x89, 0x32,         // mov [edx], esi
-             0x0F, 0x01, 0x3B,   // invlpg [ebx]
-             0xFF, 0xD3}};       // call ebx
+    Paged p{{0xFF, 0xD3,                  // call ebx
+             0x89, 0x32,                  // mov [edx], esi
+             0x0F, 0x01, 0x3B,            // invlpg [ebx]
+             0xFF, 0xD3}};                // call ebx
     p.code(kPage, {0xB1, 0x01, 0xC3});    // mov cl, 1; ret
     p.code(0x60000, {0xB5, 0x02, 0xC3});  // mov ch, 2; ret
     p.reg(RDX) = Program::pte(kPage);
@@ -386,7 +392,8 @@ TEST(Paging, InvlpgReachesCodeInALoop)
 TEST(Paging, LoadingCr3FlushesEverything)
 {
     // A second directory maps kPage elsewhere.
-    Paged p{{0x8B, 0x03, 0x0F, 0x22, 0xDA, 0x8B, 0x0B}};  // mov eax, [ebx]; mov cr3, edx; mov ecx, [ebx]
+    Paged p{{0x8B, 0x03, 0x0F, 0x22, 0xDA, 0x8B,
+             0x0B}};  // mov eax, [ebx]; mov cr3, edx; mov ecx, [ebx]
     constexpr u32 kOther = 0x110000;
     p.set<u32>(kOther, 0x111000 | P | W | U);
     for (u32 page = 0; page < 1024; ++page) p.set<u32>(0x111000 + page * 4, page << 12 | P | W | U);
@@ -430,9 +437,9 @@ TEST(Paging, MoreRightsNeedNoFlush)
 TEST(Paging, PageTablesMayMapThemselves)
 {
     // The directory's last entry is the directory: tables appear at FFC00000.
-    Paged p{{0x89, 0x33,         // mov [ebx], esi: the entry of kPage
-             0x0F, 0x01, 0x3A,   // invlpg [edx]
-             0x8B, 0x02}};       // mov eax, [edx]
+    Paged p{{0x89, 0x33,        // mov [ebx], esi: the entry of kPage
+             0x0F, 0x01, 0x3A,  // invlpg [edx]
+             0x8B, 0x02}};      // mov eax, [edx]
     p.set<u32>(Program::kPageDirectory + 1023 * 4, Program::kPageDirectory | P | W);
     p.reg(RBX) = 0xFFC00000 + (kPage >> 12) * 4;
     p.reg(RSI) = 0x60000 | P | W;

@@ -37,7 +37,8 @@ public:
     static constexpr u32 kCode = 0x10000, kStack = 0x20000, kUserStack = 0x30000, kData = 0x40000;
     static constexpr u32 kPageDirectory = 0x100000, kPageTable = 0x101000;
     // Selectors of protected mode; kSpare and the ones behind are for the test.
-    static constexpr u16 kCs = 0x08, kDs = 0x10, kUserCs = 0x1B, kUserDs = 0x23, kTssSelector = 0x28;
+    static constexpr u16 kCs = 0x08, kDs = 0x10, kUserCs = 0x1B, kUserDs = 0x23,
+                         kTssSelector = 0x28;
     static constexpr u16 kSpare = 0x40;
     // What page table entries consist of.
     static constexpr u32 P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80;
@@ -84,7 +85,9 @@ public:
         const u64 linear = cpu.state.seg[CS].base + cpu.state.rip - 1;
         const bool in_handler =
             cpu.state.halted && linear >= kHandlers && linear < kHandlers + 16 * 256;
-        return in_handler && (linear - kHandlers) % 16 == 0 ? static_cast<int>(linear - kHandlers) / 16 : -1;
+        return in_handler && (linear - kHandlers) % 16 == 0
+                   ? static_cast<int>(linear - kHandlers) / 16
+                   : -1;
     }
     /// Runs into a handler and names it.
     int run_to_vector()
@@ -106,7 +109,8 @@ public:
     u32 error_ip() const { return stack(1); }
     u32 error_flags() const { return stack(3); }
 
-    // ---- Starting points: code at kCode, data at kData -------------------------------------------
+    // ---- Starting points: code at kCode, data at kData
+    // -------------------------------------------
 
     /// CS 1000, SS 2000, DS and ES 4000; SP FF00; interrupts are off.
     void start_real()
@@ -184,8 +188,8 @@ public:
     }
     void gate(u32 v, u32 offset, u8 access)
     {
-        set<u64>(kIdt + 8 * v, (offset & 0xFFFF) | u64{kCs} << 16 | u64{access} << 40 |
-                                   u64{offset >> 16} << 48);
+        set<u64>(kIdt + 8 * v,
+                 (offset & 0xFFFF) | u64{kCs} << 16 | u64{access} << 40 | u64{offset >> 16} << 48);
     }
 };
 

@@ -1,4 +1,5 @@
-/// What segments allow: Intel SDM vol. 3A, 5.2 to 5.5; real mode: 20.1; alignment: 6.15, interrupt 17.
+/// What segments allow: Intel SDM vol. 3A, 5.2 to 5.5; real mode: 20.1; alignment: 6.15,
+/// interrupt 17.
 #include <gtest/gtest.h>
 
 #include "tests/cpu/program.h"
@@ -170,7 +171,8 @@ TEST(Limits, ABlockDecodedUnderALargerLimitIsCutBySmallerOne)
     EXPECT_EQ(p.ip(), Program::kHandlers + 16 * 13);
 }
 
-// ---- Real mode ------------------------------------------------------------------------------------------
+// ---- Real mode
+// ------------------------------------------------------------------------------------------
 
 TEST(RealMode, AWordAtFFFFFaults)
 {
@@ -223,8 +225,8 @@ TEST(RealMode, The8086WrapsAtOneMegabyteAndAt64K)
 {
     Program p{"8086"};
     p.start_real();
-    p.code({0x8E, 0xD8, 0xA0, 0x10, 0x00,   // mov ds, ax; mov al, [10h]
-            0x8B, 0x1E, 0xFF, 0xFF});       // mov bx, [FFFFh]
+    p.code({0x8E, 0xD8, 0xA0, 0x10, 0x00,  // mov ds, ax; mov al, [10h]
+            0x8B, 0x1E, 0xFF, 0xFF});      // mov bx, [FFFFh]
     p.reg(RAX) = 0xFFFF;
     p.set<u8>(0, 0x77);
     p.step(2);
@@ -281,13 +283,14 @@ TEST(RealMode, SixteenBitJumpsWrapAt64K)
 {
     Program p{"80386"};
     p.start_real();
-    p.code({0xEB, 0x80});  // jmp -80h
+    p.code({0xEB, 0x80});                     // jmp -80h
     p.code(kC + 0xFF82, {0xE9, 0x7B, 0x01});  // jmp +17Bh: to 100h
     p.step(2);
     EXPECT_EQ(p.ip(), 0x100u);
 }
 
-// ---- Alignment ---------------------------------------------------------------------------------------------
+// ---- Alignment
+// ---------------------------------------------------------------------------------------------
 
 class Aligned : public Program {
 public:

@@ -1,5 +1,6 @@
-/// Writes to code take effect at the next instruction, to the byte (SDM vol. 3A, 11.6: the Pentium and
-/// later check the prefetched instructions; older processors need a jump, which does no harm here).
+/// Writes to code take effect at the next instruction, to the byte (SDM vol. 3A, 11.6: the Pentium
+/// and later check the prefetched instructions; older processors need a jump, which does no harm
+/// here).
 #include <gtest/gtest.h>
 
 #include "tests/cpu/program.h"
@@ -19,7 +20,7 @@ public:
     }
 };
 
-constexpr int kPatch = 0x00, kC1 = Program::kCode >> 8 & 0xFF, kC2 = Program::kCode >> 16;
+constexpr int kC1 = Program::kCode >> 8 & 0xFF, kC2 = Program::kCode >> 16;
 
 TEST(SelfModifyingCode, TheNextInstructionIsTheNewOne)
 {
@@ -46,10 +47,9 @@ TEST(SelfModifyingCode, AnInstructionMayOverwriteItself)
 
 TEST(SelfModifyingCode, AnInstructionLaterInTheBlock)
 {
-    Code p{{0x40, 0x40,
-            0xC6, 0x05, 0x0D, kC1, kC2, 0x00, 0x4A,  // mov byte [kCode + 0Dh], 4Ah
+    Code p{{0x40, 0x40, 0xC6, 0x05, 0x0D, kC1, kC2, 0x00, 0x4A,  // mov byte [kCode + 0Dh], 4Ah
             0x40, 0x40, 0x40, 0x40,
-            0x41,                                    // inc ecx, becomes dec edx
+            0x41,  // inc ecx, becomes dec edx
             0x40}};
     p.step(9);
     EXPECT_EQ(p.reg(RAX), 7u);
@@ -70,10 +70,10 @@ TEST(SelfModifyingCode, AWordAcrossTwoInstructions)
 
 TEST(SelfModifyingCode, AnImmediateThatChangesInEachIteration)
 {
-    Code p{{0xB9, 0x0A, 0x00, 0x00, 0x00,        // 0: mov ecx, 10
-            0x05, 0x01, 0x00, 0x00, 0x00,        // 5: add eax, 1: the immediate grows
-            0xFF, 0x05, 0x06, kC1, kC2, 0x00,    // 10: inc dword [kCode + 6]
-            0xE2, 0xF3,                          // 16: loop 5
+    Code p{{0xB9, 0x0A, 0x00, 0x00, 0x00,      // 0: mov ecx, 10
+            0x05, 0x01, 0x00, 0x00, 0x00,      // 5: add eax, 1: the immediate grows
+            0xFF, 0x05, 0x06, kC1, kC2, 0x00,  // 10: inc dword [kCode + 6]
+            0xE2, 0xF3,                        // 16: loop 5
             0xF4}};
     p.run();
     EXPECT_EQ(p.reg(RAX), 55u);
@@ -82,9 +82,9 @@ TEST(SelfModifyingCode, AnImmediateThatChangesInEachIteration)
 
 TEST(SelfModifyingCode, DataBesideCodeInTheSame64Bytes)
 {
-    Code p{{0xB9, 0x64, 0x00, 0x00, 0x00,        // 0: mov ecx, 100
-            0xFF, 0x05, 0x14, kC1, kC2, 0x00,    // 5: inc dword [kCode + 14h]
-            0x49, 0x75, 0xF7,                    // 11: dec ecx; jnz 5
+    Code p{{0xB9, 0x64, 0x00, 0x00, 0x00,      // 0: mov ecx, 100
+            0xFF, 0x05, 0x14, kC1, kC2, 0x00,  // 5: inc dword [kCode + 14h]
+            0x49, 0x75, 0xF7,                  // 11: dec ecx; jnz 5
             0xF4}};
     p.run();
     EXPECT_EQ(p.get<u32>(Program::kCode + 0x14), 100u);
@@ -96,11 +96,12 @@ TEST(SelfModifyingCode, AcrossAPage)
     // An instruction that spans two pages; the byte in the second page is written.
     Code p{{0x90}};
     constexpr u32 kStart = Program::kCode + 0x1000 - 2;
-    p.code(kStart - 9, {0xBA, 0x03, 0x00, 0x00, 0x00,  // mov edx, 3
-                        0xEB, 0x02, 0x90, 0x90,        // jmp kStart
-                        0xB8, 0x01, 0x00, 0x00, 0x00,  // mov eax, 1
-                        0xFE, 0x05, 0x01, 0x10, 0x01, 0x00,  // inc byte [kCode + 1001h]: byte 2 of it
-                        0x4A, 0x75, 0xF2});            // dec edx; jnz kStart
+    p.code(kStart - 9,
+           {0xBA, 0x03, 0x00, 0x00, 0x00,        // mov edx, 3
+            0xEB, 0x02, 0x90, 0x90,              // jmp kStart
+            0xB8, 0x01, 0x00, 0x00, 0x00,        // mov eax, 1
+            0xFE, 0x05, 0x01, 0x10, 0x01, 0x00,  // inc byte [kCode + 1001h]: byte 2 of it
+            0x4A, 0x75, 0xF2});                  // dec edx; jnz kStart
     p.cpu.state.rip = kStart - 9;
     p.step(2 + 4 * 2 + 1);
     EXPECT_EQ(p.reg(RAX), 0x020001u);
@@ -110,8 +111,9 @@ TEST(SelfModifyingCode, AWriteThatSpansPagesOfCode)
 {
     Code p{{0x90}};
     constexpr u32 kEnd = Program::kCode + 0x1000;
-    p.code(kEnd - 12, {0xC7, 0x05, 0xFE, 0x0F, 0x01, 0x00, 0x42, 0x42, 0x43, 0x43,  // mov dword [kEnd - 2], 43434242h
-                       0x41, 0x41, 0x41, 0x41});                                    // inc ecx
+    p.code(kEnd - 12, {0xC7, 0x05, 0xFE, 0x0F, 0x01, 0x00, 0x42, 0x42, 0x43,
+                       0x43,                      // mov dword [kEnd - 2], 43434242h
+                       0x41, 0x41, 0x41, 0x41});  // inc ecx
     p.cpu.state.rip = kEnd - 2;
     p.step(4);  // decodes them
     EXPECT_EQ(p.reg(RCX), 4u);
@@ -142,11 +144,11 @@ TEST(SelfModifyingCode, APageThatFollowsItself)
     p.enable_paging();
     p.map(0x80000, 0x50000 | P | W | U);
     p.map(0x81000, 0x50000 | P | W | U);
-    p.code(0x50FFF, {0xB0});        // mov al, imm8: its immediate is the page's first byte
-    p.code(0x50000, {0x01,
-                     0xFE, 0x05, 0x00, 0x00, 0x05, 0x00,  // inc byte [50000h]
-                     0xFE, 0x05, 0x40, 0x00, 0x05, 0x00,  // inc byte [50040h]: data in the same page
-                     0x49, 0x75, 0xEF});                  // dec ecx; jnz 80FFFh
+    p.code(0x50FFF, {0xB0});  // mov al, imm8: its immediate is the page's first byte
+    p.code(0x50000,
+           {0x01, 0xFE, 0x05, 0x00, 0x00, 0x05, 0x00,  // inc byte [50000h]
+            0xFE, 0x05, 0x40, 0x00, 0x05, 0x00,        // inc byte [50040h]: data in the same page
+            0x49, 0x75, 0xEF});                        // dec ecx; jnz 80FFFh
     p.reg(RCX) = 20;
     p.cpu.state.rip = 0x80FFF;
     p.cpu.state_loaded();
@@ -157,9 +159,9 @@ TEST(SelfModifyingCode, APageThatFollowsItself)
 
 TEST(SelfModifyingCode, ByARepeatedStore)
 {
-    Code p{{0xF3, 0xAA,          // rep stosb over the next bytes
+    Code p{{0xF3, 0xAA,  // rep stosb over the next bytes
             0x41, 0x41, 0x41, 0x41}};
-    p.reg(RAX) = 0x42;           // inc edx
+    p.reg(RAX) = 0x42;  // inc edx
     p.reg(RDI) = Program::kCode + 3;
     p.reg(RCX) = 2;
     p.step(2 + 4);
@@ -186,10 +188,10 @@ TEST(SelfModifyingCode, ByARepeatedMoveOverItself)
 
 TEST(SelfModifyingCode, ARepeatedMoveOfCodeThatHasRun)
 {
-    Code p{{0xFF, 0xD3,          // call ebx
-            0xF3, 0xA5,          // rep movsd
-            0xFF, 0xD3}};        // call ebx
-    p.code(0x50000, {0x41, 0xC3});        // inc ecx; ret
+    Code p{{0xFF, 0xD3,                    // call ebx
+            0xF3, 0xA5,                    // rep movsd
+            0xFF, 0xD3}};                  // call ebx
+    p.code(0x50000, {0x41, 0xC3});         // inc ecx; ret
     p.code(Program::kData, {0x42, 0xC3});  // inc edx; ret
     p.reg(RBX) = 0x50000;
     p.step(3);
@@ -227,7 +229,8 @@ TEST(SelfModifyingCode, ByThePushOfACall)
 
 TEST(SelfModifyingCode, ByAccessedBitsOfPageTables)
 {
-    // Code that lies in a page table entry which the walk marks accessed: 0x..41 (inc ecx) becomes 0x..61.
+    // Code that lies in a page table entry which the walk marks accessed: 0x..41 (inc ecx) becomes
+    // 0x..61.
     Code p{{0x8B, 0x03}};  // mov eax, [ebx]
     p.enable_paging();
     // The entry's low byte is 41h (P, D): as code it is inc ecx; with A it is popa.
@@ -255,14 +258,25 @@ TEST(SelfModifyingCode, TheOldCodeComesBack)
     EXPECT_EQ(p.reg(RDX), 50u);
 }
 
+TEST(SelfModifyingCode, EndlessRewritingBeginsTheCacheAnew)
+{
+    // As above, until the memory for decoded instructions has been used up more than once.
+    Code p{{0x80, 0x35, 0x07, kC1, kC2, 0x00, 0x03, 0x41, 0xEB, 0xF6}};
+    constexpr u32 kTimes = 400'000;
+    p.step(3 * kTimes);
+    EXPECT_GT(p.cpu.blocks_decoded(), BlockCache::kMaxInsnsHeld);
+    EXPECT_EQ(p.reg(RCX), kTimes / 2);
+    EXPECT_EQ(p.reg(RDX), kTimes / 2);
+}
+
 TEST(SelfModifyingCode, OnThe8086AcrossTheSegmentsEnd)
 {
     // An instruction that begins at FFFF and ends at 0000 of its segment.
     Program p{"8086"};
     p.start_real();
-    p.code(Program::kCode + 0xFFFF, {0xB0});            // mov al, imm8
-    p.code({0x01, 0x2E, 0xFE, 0x06, 0x00, 0x00,         // inc byte cs:[0]
-            0xE9, 0xF6, 0xFF});                         // jmp FFFF
+    p.code(Program::kCode + 0xFFFF, {0xB0});     // mov al, imm8
+    p.code({0x01, 0x2E, 0xFE, 0x06, 0x00, 0x00,  // inc byte cs:[0]
+            0xE9, 0xF6, 0xFF});                  // jmp FFFF
     p.cpu.state.rip = 0xFFFF;
     p.step(3 * 5);
     EXPECT_EQ(p.reg(RAX) & 0xFF, 5u);

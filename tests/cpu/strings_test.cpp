@@ -1,4 +1,5 @@
-/// MOVS CMPS SCAS LODS STOS INS OUTS and their prefixes: Intel SDM vol. 2, each instruction, and REP.
+/// MOVS CMPS SCAS LODS STOS INS OUTS and their prefixes: Intel SDM vol. 2, each instruction, and
+/// REP.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -25,7 +26,8 @@ public:
     u32 target(u32 offset = 0) const { return get<u32>(kTarget + offset); }
 };
 
-// ---- Single ---------------------------------------------------------------------------------------
+// ---- Single
+// ---------------------------------------------------------------------------------------
 
 TEST(Strings, MovsInAllSizes)
 {
@@ -107,7 +109,8 @@ TEST(Strings, AddressSize16UsesLowHalvesOnly)
     EXPECT_EQ(p.reg(RDI), 0x12345001u);
 }
 
-// ---- Repeated ---------------------------------------------------------------------------------------
+// ---- Repeated
+// ---------------------------------------------------------------------------------------
 
 TEST(RepeatedStrings, MovesAllElements)
 {
@@ -123,7 +126,8 @@ TEST(RepeatedStrings, MovesAllElements)
 
 TEST(RepeatedStrings, ACountOfZeroDoesNothing)
 {
-    for (const int opcode : {0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF, 0x6C, 0x6E}) {
+    for (const int opcode :
+         {0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF, 0x6C, 0x6E}) {
         Strings p{{0xF3, opcode}, 0};
         p.reg(RSI) = p.reg(RDI) = 0xFFFFFFFF;
         p.cpu.state.rflags |= ZF | CF;
@@ -148,7 +152,8 @@ TEST(RepeatedStrings, OverlapOfHalfAnElement)
     Strings p{{0xF3, 0xA5}, 3};  // rep movsd to two bytes above
     p.reg(RDI) = kSource + 2;
     p.step(3);
-    // 01 02 03 04 to 2..5; then from 4..7 (03 04 07 08) to 6..9; then from 8..11 (07 08 0B 0C) to 10..13
+    // 01 02 03 04 to 2..5; then from 4..7 (03 04 07 08) to 6..9; then from 8..11 (07 08 0B 0C)
+    // to 10..13
     const u8 expected[] = {1, 2, 1, 2, 3, 4, 3, 4, 7, 8, 7, 8, 11, 12, 15};
     EXPECT_EQ(std::memcmp(&p.bus.ram[kSource], expected, sizeof expected), 0);
 }
@@ -237,7 +242,8 @@ TEST(RepeatedStrings, AcrossPagesAndIntoTheNext)
     Strings p{{0xF3, 0xA5}, 3000};
     p.reg(RSI) = kSource + 0xFF1;
     p.reg(RDI) = kTarget + 0x1FFE;
-    for (u32 i = 0; i < 12000; ++i) p.bus.ram[kSource + 0xFF1 + i] = static_cast<u8>(i * 7 + i / 256);
+    for (u32 i = 0; i < 12000; ++i)
+        p.bus.ram[kSource + 0xFF1 + i] = static_cast<u8>(i * 7 + i / 256);
     // The strings overlap from below: what is moved is what was read before.
     std::vector<u8> expected(p.bus.ram.begin() + kSource, p.bus.ram.begin() + kSource + 0x8000);
     for (u32 i = 0; i < 12000; i += 4) std::memmove(&expected[0x3FFE + i], &expected[0xFF1 + i], 4);
@@ -318,7 +324,8 @@ TEST(RepeatedStrings, FlagsOfACompareThatFaultsAreThoseOfTheLastIteration)
     EXPECT_TRUE(p.error_flags() & ZF);
 }
 
-// ---- Ports --------------------------------------------------------------------------------------------
+// ---- Ports
+// --------------------------------------------------------------------------------------------
 
 TEST(PortStrings, InsReadsPortsInTheirWidth)
 {

@@ -32,30 +32,31 @@ public:
 TEST(Privileged, InstructionsAreGeneralProtectionFaultsAtLevel3)
 {
     const Program::Bytes cases[] = {
-        {0xF4},                    // hlt
-        {0x0F, 0x01, 0x13},        // lgdt [ebx]
-        {0x0F, 0x01, 0x1B},        // lidt [ebx]
-        {0x0F, 0x00, 0xD0},        // lldt ax
-        {0x0F, 0x00, 0xD8},        // ltr ax
-        {0x0F, 0x01, 0xF0},        // lmsw ax
-        {0x0F, 0x01, 0x3B},        // invlpg [ebx]
-        {0x0F, 0x06},              // clts
-        {0x0F, 0x08},              // invd
-        {0x0F, 0x09},              // wbinvd
-        {0x0F, 0x20, 0xC0},        // mov eax, cr0
-        {0x0F, 0x22, 0xC0},        // mov cr0, eax
-        {0x0F, 0x20, 0xE0},        // mov eax, cr4
-        {0x0F, 0x21, 0xF8},        // mov eax, dr7
-        {0x0F, 0x23, 0xF8},        // mov dr7, eax
-        {0x0F, 0x30},              // wrmsr
-        {0x0F, 0x32},              // rdmsr
-        {0xFA},                    // cli, IOPL 0
-        {0xFB},                    // sti
-        {0xE4, 0x80},              // in al, 80h
-        {0xEE},                    // out dx, al
+        {0xF4},              // hlt
+        {0x0F, 0x01, 0x13},  // lgdt [ebx]
+        {0x0F, 0x01, 0x1B},  // lidt [ebx]
+        {0x0F, 0x00, 0xD0},  // lldt ax
+        {0x0F, 0x00, 0xD8},  // ltr ax
+        {0x0F, 0x01, 0xF0},  // lmsw ax
+        {0x0F, 0x01, 0x3B},  // invlpg [ebx]
+        {0x0F, 0x06},        // clts
+        {0x0F, 0x08},        // invd
+        {0x0F, 0x09},        // wbinvd
+        {0x0F, 0x20, 0xC0},  // mov eax, cr0
+        {0x0F, 0x22, 0xC0},  // mov cr0, eax
+        {0x0F, 0x20, 0xE0},  // mov eax, cr4
+        {0x0F, 0x21, 0xF8},  // mov eax, dr7
+        {0x0F, 0x23, 0xF8},  // mov dr7, eax
+        {0x0F, 0x30},        // wrmsr
+        {0x0F, 0x32},        // rdmsr
+        {0xFA},              // cli, IOPL 0
+        {0xFB},              // sti
+        {0xE4, 0x80},        // in al, 80h
+        {0xEE},              // out dx, al
     };
     for (const Program::Bytes& bytes : cases) {
-        SCOPED_TRACE(testing::Message() << std::hex << bytes[0] << ' ' << (bytes.size() > 1 ? bytes[1] : 0));
+        SCOPED_TRACE(testing::Message()
+                     << std::hex << bytes[0] << ' ' << (bytes.size() > 1 ? bytes[1] : 0));
         Level3 p{bytes};
         p.cpu.state.tr.limit = 0x67;  // no port bitmap
         p.reg(RDX) = 0x80;
@@ -79,7 +80,8 @@ TEST(Privileged, SomeAreForEveryone)
     }
 }
 
-// ---- Descriptor tables -----------------------------------------------------------------------------
+// ---- Descriptor tables
+// -----------------------------------------------------------------------------
 
 TEST(Tables, LgdtAndSgdt)
 {
@@ -142,7 +144,8 @@ TEST(Tables, LtrMarksTheTaskBusy)
     EXPECT_EQ(p.error_code(), Program::kSpare);
 }
 
-// ---- LAR LSL VERR VERW ARPL --------------------------------------------------------------------------
+// ---- LAR LSL VERR VERW ARPL
+// --------------------------------------------------------------------------
 
 TEST(Selectors, Lar)
 {
@@ -168,8 +171,11 @@ TEST(Selectors, Lsl)
 
 TEST(Selectors, InvisibleOnesClearZf)
 {
-    for (const auto& [selector, access] : {std::pair<u32, int>{0, 0x92}, {0xFFF8, 0x92}, {Program::kSpare, 0x86},
-                                           {Program::kSpare, 0x8E}, {Program::kSpare | 3, 0x92}}) {
+    for (const auto& [selector, access] : {std::pair<u32, int>{0, 0x92},
+                                           {0xFFF8, 0x92},
+                                           {Program::kSpare, 0x86},
+                                           {Program::kSpare, 0x8E},
+                                           {Program::kSpare | 3, 0x92}}) {
         for (const int opcode : {0x02, 0x03}) {
             Level0 p{{0x0F, opcode, 0xC8}};
             p.descriptor(Program::kSpare, 0, 0x1234, static_cast<u8>(access), 0);
@@ -185,10 +191,13 @@ TEST(Selectors, InvisibleOnesClearZf)
 
 TEST(Selectors, VerrAndVerw)
 {
-    struct Case { int access; bool readable, writable; };
+    struct Case {
+        int access;
+        bool readable, writable;
+    };
     for (const Case& c : {Case{0xF1, true, false}, Case{0xF3, true, true}, Case{0xF9, false, false},
-                          Case{0xFB, true, false}, Case{0x92, false, false}, Case{0x9E, true, false},
-                          Case{0x82, false, false}}) {
+                          Case{0xFB, true, false}, Case{0x92, false, false},
+                          Case{0x9E, true, false}, Case{0x82, false, false}}) {
         Level3 p{{0x0F, 0x00, 0xE0, 0x0F, 0x00, 0xE8}};  // verr ax; verw ax
         p.descriptor(Program::kSpare, 0, 0x1234, static_cast<u8>(c.access), 0);
         p.reg(RAX) = Program::kSpare | 3;
@@ -214,7 +223,8 @@ TEST(Selectors, ArplRaisesThePrivilegeLevel)
 TEST(Selectors, AreUndefinedInRealMode)
 {
     for (const Program::Bytes& bytes :
-         {Program::Bytes{0x0F, 0x02, 0xC8}, Program::Bytes{0x0F, 0x00, 0xC0}, Program::Bytes{0x63, 0xC8}}) {
+         {Program::Bytes{0x0F, 0x02, 0xC8}, Program::Bytes{0x0F, 0x00, 0xC0},
+          Program::Bytes{0x63, 0xC8}}) {
         Program p;
         p.start_real();
         p.code(bytes);
@@ -222,7 +232,8 @@ TEST(Selectors, AreUndefinedInRealMode)
     }
 }
 
-// ---- Control registers ---------------------------------------------------------------------------------
+// ---- Control registers
+// ---------------------------------------------------------------------------------
 
 TEST(ControlRegisters, Cr0RejectsImpossibleCombinations)
 {
@@ -289,10 +300,10 @@ TEST(ControlRegisters, TheNextInstructionIsDecodedInTheNewMode)
     p.start_real();
     p.descriptor(Program::kCs, 0, 0xFFFFF, 0x9B, 0xC);
     p.cpu.state.gdtr = {Program::kGdt, 0xFF};
-    p.code({0x0F, 0x22, 0xC0,                                      // mov cr0, eax
-            0xB8, 0x34, 0x12,                                      // mov ax, 1234h
-            0x66, 0xEA, 0x20, 0x00, 0x01, 0x00, 0x08, 0x00});      // jmp dword 8:10020h
-    p.code(kC + 0x20, {0xB8, 0x78, 0x56, 0x34, 0x12});             // mov eax, 12345678h
+    p.code({0x0F, 0x22, 0xC0,                                  // mov cr0, eax
+            0xB8, 0x34, 0x12,                                  // mov ax, 1234h
+            0x66, 0xEA, 0x20, 0x00, 0x01, 0x00, 0x08, 0x00});  // jmp dword 8:10020h
+    p.code(kC + 0x20, {0xB8, 0x78, 0x56, 0x34, 0x12});         // mov eax, 12345678h
     p.reg(RAX) = kCr0Pe;
     p.step(2);
     EXPECT_EQ(p.reg(RAX), 0x1234u);
@@ -301,7 +312,8 @@ TEST(ControlRegisters, TheNextInstructionIsDecodedInTheNewMode)
     EXPECT_EQ(p.ip(), kC + 0x25);
 }
 
-// ---- Identification and time ------------------------------------------------------------------------------
+// ---- Identification and time
+// ------------------------------------------------------------------------------
 
 TEST(Identification, CpuidNamesTheModel)
 {
@@ -318,8 +330,10 @@ TEST(Identification, CpuidNamesTheModel)
 
 TEST(Identification, TheIdFlagTellsOfCpuid)
 {
-    for (const auto& [model, has_id] : {std::pair{"80386", false}, {"80486", true}, {"pentium", true}}) {
-        Level0 p{{0x68, 0x02, 0x00, 0x20, 0x00, 0x9D, 0x9C, 0x58}, model};  // push 200002h; popf; pushf; pop eax
+    for (const auto& [model, has_id] :
+         {std::pair{"80386", false}, {"80486", true}, {"pentium", true}}) {
+        Level0 p{{0x68, 0x02, 0x00, 0x20, 0x00, 0x9D, 0x9C, 0x58},
+                 model};  // push 200002h; popf; pushf; pop eax
         p.step(4);
         EXPECT_EQ((p.reg(RAX) & ID) != 0, has_id) << model;
     }
@@ -334,7 +348,8 @@ TEST(Identification, TheAcFlagTellsThe486FromThe386)
 
 TEST(TimeStamp, CountsInstructions)
 {
-    Level0 p{{0x90, 0x0F, 0x31, 0x89, 0xC1, 0x90, 0x0F, 0x31}};  // nop; rdtsc; mov ecx, eax; nop; rdtsc
+    Level0 p{
+        {0x90, 0x0F, 0x31, 0x89, 0xC1, 0x90, 0x0F, 0x31}};  // nop; rdtsc; mov ecx, eax; nop; rdtsc
     p.step(5);
     EXPECT_EQ(p.reg(RAX) - p.reg(RCX), 3u);
 }
@@ -361,13 +376,19 @@ TEST(TimeStamp, IsWrittenAsMsr10)
     EXPECT_EQ(q.run_to_vector(), 13);
 }
 
-// ---- Without an FPU ---------------------------------------------------------------------------------------
+// ---- Without an FPU
+// ---------------------------------------------------------------------------------------
 
 TEST(Coprocessor, EscAndWaitAskForTheEmulator)
 {
-    struct Case { int opcode; u32 cr0; int vector; };
-    for (const Case& c : {Case{0xD9, kCr0Em, 7}, Case{0xD9, kCr0Ts, 7}, Case{0xD9, 0, -1}, Case{0x9B, kCr0Ts, -1},
-                          Case{0x9B, kCr0Mp, -1}, Case{0x9B, kCr0Mp | kCr0Ts, 7}}) {
+    struct Case {
+        int opcode;
+        u32 cr0;
+        int vector;
+    };
+    for (const Case& c :
+         {Case{0xD9, kCr0Em, 7}, Case{0xD9, kCr0Ts, 7}, Case{0xD9, 0, -1}, Case{0x9B, kCr0Ts, -1},
+          Case{0x9B, kCr0Mp, -1}, Case{0x9B, kCr0Mp | kCr0Ts, 7}}) {
         Program::Bytes bytes{c.opcode};
         if (c.opcode == 0xD9) bytes.push_back(0xC0);
         bytes.push_back(0xF4);
@@ -380,14 +401,20 @@ TEST(Coprocessor, EscAndWaitAskForTheEmulator)
     }
 }
 
-// ---- Ports ----------------------------------------------------------------------------------------------------
+// ---- Ports
+// ----------------------------------------------------------------------------------------------------
 
 TEST(Ports, WidthsAndNumbers)
 {
-    Level0 p{{0xE6, 0x80, 0x66, 0xEF, 0xEF, 0xEC, 0xE5, 0x40}};  // out 80h, al; out dx, ax; out dx, eax; in al, dx; in eax, 40h
+    Level0 p{{0xE6, 0x80, 0x66, 0xEF, 0xEF, 0xEC, 0xE5,
+              0x40}};  // out 80h, al; out dx, ax; out dx, eax; in al, dx; in eax, 40h
     std::vector<std::tuple<u16, int, u32>> writes;
-    p.bus.on_write_port = [&](u16 port, int size, u32 value) { writes.emplace_back(port, size, value); };
-    p.bus.on_read_port = [&](u16 port, int size) { return port == 0x40 ? 0xCAFEBABE : 0x10u + static_cast<u32>(size); };
+    p.bus.on_write_port = [&](u16 port, int size, u32 value) {
+        writes.emplace_back(port, size, value);
+    };
+    p.bus.on_read_port = [&](u16 port, int size) {
+        return port == 0x40 ? 0xCAFEBABE : 0x10u + static_cast<u32>(size);
+    };
     p.reg(RAX) = 0x12345678;
     p.reg(RDX) = 0xABCD03F8;
     p.step(4);
@@ -402,7 +429,8 @@ TEST(Ports, WidthsAndNumbers)
 
 TEST(Ports, TheBitmapCoversEveryByteOfAnAccess)
 {
-    for (const auto& [opcode, allowed] : {std::pair{0xEC, true}, {0xED, false}}) {  // in al, dx; in eax, dx
+    for (const auto& [opcode, allowed] :
+         {std::pair{0xEC, true}, {0xED, false}}) {  // in al, dx; in eax, dx
         Level3 p{{opcode, 0x90}};
         p.set<u8>(Program::kTss + 0x68 + 0x40 / 8, 0x08);  // port 43h
         p.reg(RDX) = 0x40;
@@ -420,7 +448,8 @@ TEST(Ports, IoplOpensThem)
     EXPECT_EQ(p.ip(), kC + 1);
 }
 
-// ---- Reset -----------------------------------------------------------------------------------------------------
+// ---- Reset
+// -----------------------------------------------------------------------------------------------------
 
 TEST(Reset, LeavesTheRegistersOfTable9_1)
 {
