@@ -13,6 +13,9 @@ struct PageAccess {
     bool shared = false;  // may change without a write to this page: nothing decoded from it is kept
 };
 
+/// IA32_APIC_BASE after RESET of the bootstrap processor: enabled, at FEE00000h.
+inline constexpr u64 kApicBaseAfterReset = 0xFEE00900;
+
 /// Physical addresses have passed the A20 gate already: the bus owns it, see `a20_mask`.
 class Bus {
 public:
@@ -33,6 +36,15 @@ public:
 
     /// INTA cycle: the vector of the interrupt that the INTR pin asked for.
     virtual u8 acknowledge_interrupt() = 0;
+
+    /// The guest wrote IA32_APIC_BASE (SDM vol. 3A, 10.4.4). RESET needs no call: the board knows it, and
+    /// what the register then holds (kApicBaseAfterReset). Only models with kFeatureApic call this and the
+    /// next two; a bus without a local APIC leaves them as they are.
+    virtual void apic_base_changed(u64 value) { static_cast<void>(value); }
+
+    /// CR8: bits 7..4 of the local APIC's task priority register (SDM vol. 3A, 10.8.6.1).
+    virtual u8 read_task_priority() { return 0; }
+    virtual void write_task_priority(u8 cr8) { static_cast<void>(cr8); }
 
     /// AND mask of the A20 gate: all ones, or all but bit 20.
     virtual u64 a20_mask() const = 0;

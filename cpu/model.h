@@ -18,6 +18,7 @@ enum Feature : u32 {
     kFeatureTsc = 1 << 4,
     kFeatureMsr = 1 << 5,
     kFeatureCx8 = 1 << 8,
+    kFeatureApic = 1 << 9,
 };
 
 struct CpuModel {
