@@ -38,7 +38,7 @@ public:
     virtual u8 acknowledge_interrupt() = 0;
 
     /// The guest wrote IA32_APIC_BASE (SDM vol. 3A, 10.4.4). RESET needs no call: the board knows it, and
-    /// what the register then holds (kApicBaseAfterReset). Only models with kFeatureApic call this and the
+    /// what the register then holds (kApicBaseAfterReset). Only models with Feature::Apic call this and the
     /// next two; a bus without a local APIC leaves them as they are.
     virtual void apic_base_changed(u64 value) { static_cast<void>(value); }
 

@@ -15,10 +15,10 @@ u64 writable_cr0(const CpuModel& model)
 u64 writable_cr4(const CpuModel& model)
 {
     u64 mask = 0;
-    if (model.has(kFeatureVme)) mask |= kCr4Vme | kCr4Pvi;
-    if (model.has(kFeatureTsc)) mask |= kCr4Tsd;
-    if (model.has(kFeatureDe)) mask |= kCr4De;
-    if (model.has(kFeaturePse)) mask |= kCr4Pse;
+    if (model.has(Feature::Vme)) mask |= kCr4Vme | kCr4Pvi;
+    if (model.has(Feature::Tsc)) mask |= kCr4Tsd;
+    if (model.has(Feature::De)) mask |= kCr4De;
+    if (model.has(Feature::Pse)) mask |= kCr4Pse;
     if (model.at_least(Level::Pentium)) mask |= kCr4Mce;
     return mask;
 }

@@ -29,6 +29,7 @@ Cpu::Cpu(Bus& bus, const CpuModel& model) : bus_(bus), model_(model)
 {
     blocks_.stale_handler = CpuInternals::stale;
     decode_mode_.level = model.level;
+    decode_mode_.features = model.features;
     reset();
 }
 

@@ -171,6 +171,8 @@ public:
         }
         if constexpr (attempt == Attempt::Fast) {
             return {};
+        } else if constexpr (sizeof(T) == 16) {
+            return read_slow_16(insn, seg, offset);
         } else {
             const Fallible<u64> slow = read_slow(insn, seg, offset, sizeof(T));
             if (!slow.ok) return {};
@@ -185,7 +187,9 @@ public:
             std::memcpy(host, &value, sizeof value);
             return true;
         }
-        return attempt == Attempt::Fast ? false : write_slow(insn, seg, offset, sizeof(T), value);
+        if constexpr (attempt == Attempt::Fast) return false;
+        else if constexpr (sizeof(T) == 16) return write_slow_16(insn, seg, offset, value);
+        else return write_slow(insn, seg, offset, sizeof(T), value);
     }
 
     /// Reads, applies `f`, writes back; all rights are checked before `f` is called, so that `f`
@@ -456,6 +460,8 @@ private:
 
     // memory.cpp
     Fallible<u64> read_slow(const Insn& insn, u8 seg, u64 offset, int size);
+    Fallible<Xmm> read_slow_16(const Insn& insn, u8 seg, u64 offset);
+    bool write_slow_16(const Insn& insn, u8 seg, u64 offset, const Xmm& value);
     bool write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value);
     Fallible<u64> read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size);
     void write_back_slow(u64 value);

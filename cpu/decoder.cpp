@@ -23,9 +23,14 @@ public:
         if (byte == 0x0F && at_least(Level::I80286)) {
             map = 1;
             byte = fetch8();
+            if ((byte == 0x38 || byte == 0x3A) && mode_.features.has(Feature::Ssse3)) {
+                map = byte == 0x38 ? 2 : 3;
+                byte = fetch8();
+            }
         }
         if (has_modrm(map, byte)) modrm_ = fetch8();
-        const Opcode* row = stopped() ? nullptr : find_opcode(map, byte, modrm_, long_mode());
+        const Opcode* row = stopped() ? nullptr
+                                      : find_opcode(map, byte, modrm_, mandatory_prefix(), long_mode());
         if (!row) {
             if (failed_ == DecodeResult::Ok) failed_ = DecodeResult::Undefined;
         } else {
@@ -120,8 +125,16 @@ private:
         return true;
     }
 
+    Mandatory mandatory_prefix() const
+    {
+        if (insn_.prefixes & kPrefixRep) return Mandatory::PF3;
+        if (insn_.prefixes & kPrefixRepne) return Mandatory::PF2;
+        return operand_prefix_ ? Mandatory::P66 : Mandatory::None;
+    }
+
     void sizes(const Opcode& row)
     {
+        if (row.prefix == Mandatory::P66 || (row.rules & kMin32)) operand_prefix_ = false;
         if (long_mode()) {
             operand_bytes_ = rex_ & 8 ? 8 : operand_prefix_ ? 2 : row.rules & kDefault64 ? 8 : 4;
             if (row.rules & kMax32) operand_bytes_ = std::min(operand_bytes_, 4);
@@ -130,7 +143,7 @@ private:
         } else {
             const bool wide = mode_.code_size == CodeSize::Bits32;
             operand_bytes_ = wide != operand_prefix_ ? 4 : 2;
-            if (row.rules & kFullWidth) operand_bytes_ = 4;
+            if (row.rules & (kFullWidth | kMin32)) operand_bytes_ = 4;
             address_bytes_ = wide != address_prefix_ ? 4 : 2;
         }
         insn_.size = static_cast<u8>(operand_bytes_);
@@ -140,7 +153,7 @@ private:
 
     bool allowed(const Opcode& row) const
     {
-        if (!at_least(row.level)) return false;
+        if (!at_least(row.level) || !mode_.features.has(row.feature)) return false;
         if ((row.rules & kInvalid64) && long_mode()) return false;
         if ((row.rules & kOnly64) && !long_mode()) return false;
         if ((row.rules & kProtected) && mode_.real_or_v86) return false;
@@ -177,9 +190,21 @@ private:
             break;
         case Form::Ew:
         case Form::Ev:
+        case Form::Ey:
+        case Form::Qd:
+        case Form::Qq:
+        case Form::Ww:
+        case Form::Wd:
+        case Form::Wq:
+        case Form::Wdq:
             if (modrm_ >= 0xC0) reg = (modrm_ & 7) | rex_b;
             else memory_operand();
             break;
+        case Form::STi: reg = modrm_ & 7; break;
+        case Form::Pq: reg = reg_field; break;
+        case Form::Nq: reg = modrm_ & 7; break;
+        case Form::Udq:
+        case Form::Ry:
         case Form::Rv: reg = (modrm_ & 7) | rex_b; break;  // mod is ignored: MOV CR, DR
         case Form::M:
             if (modrm_ >= 0xC0) fail();
@@ -189,7 +214,9 @@ private:
             reg = byte_register(reg_field | rex_r);
             insn_.size = 1;
             break;
+        case Form::Vdq:
         case Form::Gw:
+        case Form::Gy:
         case Form::Gv: reg = reg_field | rex_r; break;
         case Form::Cd:
         case Form::Dd: reg = reg_field | rex_r; break;

@@ -14,7 +14,8 @@ enum class CodeSize : u8 { Bits16, Bits32, Bits64 };
 struct DecodeMode {
     CodeSize code_size = CodeSize::Bits16;
     bool real_or_v86 = true;  // instructions of protected mode are undefined
-    Level level = Level::Pentium;
+    Level level = Level::X64;
+    FeatureSet features = FeatureSet::all();
 };
 
 enum class DecodeResult : u8 {

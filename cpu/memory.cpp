@@ -381,6 +381,21 @@ Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
     return value;
 }
 
+/// 16 bytes are checked as one access. MMIO sees two of 8.
+Fallible<Xmm> Cpu::read_slow_16(const Insn& insn, u8 seg, u64 offset)
+{
+    if (!check_segment(seg, offset, 16, false)) return {};
+    const u64 low = TRY(read_slow(insn, seg, offset, 8));
+    const u64 high = TRY(read_slow(insn, seg, (offset + 8) & insn.address_mask(), 8));
+    return Xmm{low, high};
+}
+
+bool Cpu::write_slow_16(const Insn& insn, u8 seg, u64 offset, const Xmm& value)
+{
+    return probe_write(insn, seg, offset, 16) && write_slow(insn, seg, offset, 8, value.low) &&
+           write_slow(insn, seg, (offset + 8) & insn.address_mask(), 8, value.high);
+}
+
 bool Cpu::write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value)
 {
     current_ = &insn;

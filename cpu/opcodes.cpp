@@ -1,5 +1,7 @@
 #include "cpu/opcodes.h"
 
+#include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "cpu/ops/operands.h"
@@ -8,23 +10,34 @@ namespace reprise {
 
 namespace {
 
-/// The rows of all files, and for each opcode byte the row, or eight of them by ModRM.reg.
+/// The rows of all files, and for each opcode byte those that share it.
 struct OpcodeMap {
     struct Entry {
-        std::array<i16, 8> by_reg = {-1, -1, -1, -1, -1, -1, -1, -1};
-        i16 only64 = -1;  // in 64-bit mode instead
+        std::vector<u16> rows;  // those that ask for more come first
         bool modrm = false;
     };
 
     std::vector<Opcode> rows;
-    std::array<std::array<Entry, 256>, 2> map{};
+    std::array<std::array<Entry, 256>, 4> map{};
 
     OpcodeMap()
     {
         for (const auto part : {ops::arithmetic_rows(), ops::shift_rows(), ops::data_rows(),
                                 ops::string_rows(), ops::flow_rows(), ops::system_rows()})
             rows.insert(rows.end(), part.begin(), part.end());
-        for (std::size_t i = 0; i < rows.size(); ++i) add(rows[i], static_cast<i16>(i));
+        for (std::size_t i = 0; i < rows.size(); ++i) add(rows[i], static_cast<u16>(i));
+        for (auto& entries : map)
+            for (Entry& entry : entries)
+                std::ranges::stable_sort(entry.rows, std::ranges::greater{},
+                                         [&](u16 i) { return conditions(rows[i]); });
+    }
+
+    static bool matches(const Opcode& row, u8 modrm, Mandatory prefix, bool long_mode)
+    {
+        return (row.prefix == Mandatory::Any || row.prefix == prefix) &&
+               (row.reg < 0 || row.reg == (modrm >> 3 & 7)) &&
+               (row.mod3 < 0 || row.mod3 == (modrm >= 0xC0)) &&
+               (row.rm < 0 || row.rm == (modrm & 7)) && (long_mode || !(row.rules & kOnly64));
     }
 
 private:
@@ -38,7 +51,21 @@ private:
         case Form::Gw:
         case Form::Gv:
         case Form::Rv:
+        case Form::Ey:
+        case Form::Gy:
+        case Form::Ry:
         case Form::M:
+        case Form::STi:
+        case Form::Pq:
+        case Form::Nq:
+        case Form::Qd:
+        case Form::Qq:
+        case Form::Vdq:
+        case Form::Udq:
+        case Form::Ww:
+        case Form::Wd:
+        case Form::Wq:
+        case Form::Wdq:
         case Form::Sw:
         case Form::Cd:
         case Form::Dd:
@@ -47,18 +74,22 @@ private:
         }
     }
 
-    void add(const Opcode& row, i16 index)
+    /// How much a row asks for before it is the one.
+    static int conditions(const Opcode& row)
     {
-        Entry& entry = map[row.code >> 8 & 1][row.code & 0xFF];
-        for (const Form f : row.operands) entry.modrm = entry.modrm || in_modrm(f);
-        if (row.reg >= 0) {
-            entry.modrm = true;
-            entry.by_reg[static_cast<std::size_t>(row.reg)] = index;
-        } else if (row.rules & kOnly64) {
-            entry.only64 = index;
-        } else {
-            entry.by_reg.fill(index);
+        return (row.prefix != Mandatory::Any) + (row.reg >= 0) + (row.mod3 >= 0) + (row.rm >= 0) +
+               ((row.rules & kOnly64) != 0);
+    }
+
+    void add(Opcode& row, u16 index)
+    {
+        Entry& entry = map[row.code >> 8 & 3][row.code & 0xFF];
+        for (const Form f : row.operands) {
+            entry.modrm = entry.modrm || in_modrm(f);
+            if (f == Form::M) row.mod3 = 0;
         }
+        entry.modrm = entry.modrm || row.reg >= 0 || row.mod3 >= 0;
+        entry.rows.push_back(index);
     }
 };
 
@@ -72,11 +103,12 @@ const OpcodeMap& opcode_map()
 
 std::span<const Opcode> opcodes() { return opcode_map().rows; }
 
-const Opcode* find_opcode(int map, u8 byte, u8 modrm, bool long_mode)
+const Opcode* find_opcode(int map, u8 byte, u8 modrm, Mandatory prefix, bool long_mode)
 {
-    const auto& entry = opcode_map().map[static_cast<std::size_t>(map)][byte];
-    const i16 index = long_mode && entry.only64 >= 0 ? entry.only64 : entry.by_reg[modrm >> 3 & 7];
-    return index < 0 ? nullptr : &opcode_map().rows[static_cast<std::size_t>(index)];
+    const OpcodeMap& all = opcode_map();
+    for (const u16 index : all.map[static_cast<std::size_t>(map)][byte].rows)
+        if (OpcodeMap::matches(all.rows[index], modrm, prefix, long_mode)) return &all.rows[index];
+    return nullptr;
 }
 
 bool has_modrm(int map, u8 byte) { return opcode_map().map[static_cast<std::size_t>(map)][byte].modrm; }

@@ -11,12 +11,18 @@
 
 namespace reprise {
 
-/// How an operand is encoded, in the notation of SDM vol. 2D, A.2. `b`, `w`, `v`, `z`: 1, 2, operand
-/// size, operand size up to 4 bytes. Z: register in the opcode. R: ModRM.rm, registers only.
+/// How an operand is encoded, in the notation of SDM vol. 2D, A.2. `b`, `w`, `d`, `q`, `dq`: 1, 2, 4, 8,
+/// 16 bytes; `v`, `z`, `y`: operand size, operand size up to 4, 4 or with REX.W 8 bytes. Z: register in
+/// the opcode. R: ModRM.rm, general registers only. P, N, Q: MMX register of ModRM.reg, of ModRM.rm, or of
+/// ModRM.rm or memory; V, U, W: the same of XMM. STi: x87 register of ModRM.rm.
 enum class Form : u8 {
-    None, Eb, Ew, Ev, Gb, Gw, Gv, Zb, Zv, Rv, M, AL, AX, eAX, CL, DX, One,
-    Ib, Ibs, Iw, Iz, Iv, IwIb, Jb, Jz, Ap, Ob, Ov, Sw, Cd, Dd, Td
+    None, Eb, Ew, Ev, Ey, Gb, Gw, Gv, Gy, Zb, Zv, Rv, Ry, M, AL, AX, eAX, CL, DX, One,
+    Ib, Ibs, Iw, Iz, Iv, IwIb, Jb, Jz, Ap, Ob, Ov, Sw, Cd, Dd, Td,
+    STi, Pq, Nq, Qd, Qq, Vdq, Udq, Ww, Wd, Wq, Wdq
 };
+
+/// The prefix that is part of an opcode (SDM vol. 2A, 2.1.2). F2 and F3 count before 66.
+enum class Mandatory : u8 { Any, None, P66, PF3, PF2 };
 
 /// Arithmetic and DF flags (cpu/flags.h). An undefined flag is one that processors disagree on: what
 /// `execute` leaves in it is what this emulator's guests see, on every host.
@@ -42,30 +48,35 @@ enum RowFlag : u16 {
     kProtected = 64,     // #UD in real and virtual-8086 mode
     kForce64 = 128,      // operand size is always 64 in 64-bit mode: near branches, LGDT
     kMax32 = 256,        // REX.W does not matter: IN, OUT
+    kMin32 = 512,        // 66 does not matter: 32, or 64 with REX.W: MOVD, CVTSI2SD
 };
 
 /// Handlers by operand size (16, 32, 64: index 0, 2, 4) and E operand (+0 register, +1 memory).
 using Handlers = std::array<Handler, 6>;
 
 struct Opcode {
-    u16 code = 0;                    // 1xx: 0F xx
+    u16 code = 0;                    // 1xx: 0F xx, 2xx: 0F 38 xx, 3xx: 0F 3A xx
+    Mandatory prefix = Mandatory::Any;
     i8 reg = -1;                     // ModRM.reg of a group's member, or -1
     i8 mod3 = -1;                    // 1: registers only, 0: memory only, -1: what the forms say
+    i8 rm = -1;                      // ModRM.rm of a member with mod3 = 1, or -1
     const char* mnemonic = nullptr;  // nullptr: no such instruction (#UD)
     std::array<Form, 3> operands{};
     Handlers handlers{};
     FlagUse flags{};
     Carry carry = Carry::Call;
     Level level = Level::I8086;
+    Feature feature = Feature::None;
     u16 rules = 0;  // RowFlag
 };
 
 /// Every row; Insn::opcode is an index into it.
 std::span<const Opcode> opcodes();
 
-/// The row for an opcode of map 0 (one byte) or 1 (0F), or nullptr: #UD. `modrm` is only looked at
-/// for groups. `long_mode`: an opcode may mean something else there (63: ARPL, MOVSXD).
-const Opcode* find_opcode(int map, u8 byte, u8 modrm, bool long_mode);
+/// The row for an opcode of map 0 (one byte), 1 (0F), 2 (0F 38) or 3 (0F 3A), or nullptr: #UD. `modrm`
+/// and `prefix`, which is not Any, are only looked at where they tell rows apart. `long_mode`: an opcode
+/// may mean something else there (63: ARPL, MOVSXD).
+const Opcode* find_opcode(int map, u8 byte, u8 modrm, Mandatory prefix, bool long_mode);
 
 /// Does the opcode have a ModRM byte, whatever its group's members are?
 bool has_modrm(int map, u8 byte);

@@ -165,7 +165,7 @@ u32 defined_flags(const Cpu& cpu)
     if (cpu.at_least(Level::I80286)) defined |= IOPL | NT;
     if (cpu.at_least(Level::I80386)) defined |= RF | VM;
     if (cpu.at_least(Level::I80486)) defined |= AC;
-    if (cpu.model().has(kFeatureVme)) defined |= VIF | VIP;
+    if (cpu.model().has(Feature::Vme)) defined |= VIF | VIP;
     if (cpu.model().has_cpuid) defined |= ID;
     return defined;
 }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cpu/flags.h"
+#include "cpu/vector_state.h"
 #include "machine/base/fields.h"
 
 namespace reprise {
@@ -95,6 +96,8 @@ struct CpuState {
     std::array<u64, 8> dr{};
     std::array<u32, 8> tr_test{};  // TR3..TR7 of the 386 and 486
     u8 cpl = 0;
+    FpuState fpu;
+    SseState sse;
 
     u64 clock = 0;       // instructions retired plus ticks spent halted: guest time
     u64 idle = 0;        // of these, ticks spent halted
@@ -126,6 +129,8 @@ struct CpuState {
         v("dr", dr);
         v("tr_test", tr_test);
         v("cpl", cpl);
+        v("fpu", fpu);
+        v("sse", sse);
         v("clock", clock);
         v("idle", idle);
         v("tsc_offset", tsc_offset);

@@ -94,15 +94,31 @@ const Insn* handle(Cpu& cpu, const Insn* insn)
 
 constexpr bool is_byte(Form f) { return f == Form::Eb || f == Form::Gb || f == Form::Zb || f == Form::AL || f == Form::Ob; }
 constexpr bool is_word(Form f) { return f == Form::Ew || f == Form::Gw || f == Form::AX; }
-constexpr bool is_e(Form f) { return f == Form::Eb || f == Form::Ew || f == Form::Ev; }
+constexpr bool is_y(Form f) { return f == Form::Ey || f == Form::Gy || f == Form::Ry; }
+
+/// Operands that are a register or memory, whichever ModRM says.
+constexpr bool is_register_or_memory(Form f)
+{
+    switch (f) {
+    case Form::Eb:
+    case Form::Ew:
+    case Form::Ev:
+    case Form::Ey:
+    case Form::Qd:
+    case Form::Qq:
+    case Form::Ww:
+    case Form::Wd:
+    case Form::Wq:
+    case Form::Wdq: return true;
+    default: return false;
+    }
+}
 
 constexpr Kind kind(Form f, bool memory)
 {
+    if (is_register_or_memory(f)) return memory ? Kind::Mem : Kind::Reg;
     switch (f) {
     case Form::None: return Kind::None;
-    case Form::Eb:
-    case Form::Ew:
-    case Form::Ev: return memory ? Kind::Mem : Kind::Reg;
     case Form::M:
     case Form::Ob:
     case Form::Ov: return Kind::Mem;
@@ -128,7 +144,7 @@ constexpr void add_handlers(Handlers& handlers, int index)
 }
 
 template <class Op, Form D, Form S>
-constexpr Handlers make_handlers()
+constexpr Handlers make_integer_handlers()
 {
     constexpr Form sizing = D == Form::None || D == Form::DX || D == Form::Ib ? S : D;
     Handlers handlers{};
@@ -144,6 +160,39 @@ constexpr Handlers make_handlers()
     return handlers;
 }
 
+/// What is read of a vector operand, or void: no such operand.
+template <Form f>
+using VectorType = std::conditional_t<
+    f == Form::Ww, u16,
+    std::conditional_t<
+        f == Form::Wd || f == Form::Qd, u32,
+        std::conditional_t<f == Form::Wq || f == Form::Qq || f == Form::Nq || f == Form::Pq, u64,
+                           std::conditional_t<f == Form::Wdq || f == Form::Udq || f == Form::Vdq, Xmm, void>>>>;
+
+/// T of an instruction's `execute` with vector operands: the type of the operand that may be in memory, or
+/// by REX.W if a general register takes part.
+template <Form D, Form S>
+using VectorOperand =
+    std::conditional_t<S == Form::None || S == Form::Ib || is_register_or_memory(D), VectorType<D>,
+                       VectorType<S>>;
+
+template <class Op, Form D, Form S>
+constexpr Handlers make_handlers()
+{
+    if constexpr (is_y(D) || is_y(S)) {
+        Handlers handlers{};
+        add_handlers<Op, D, S, u32>(handlers, 0);
+        add_handlers<Op, D, S, u32>(handlers, 2);
+        add_handlers<Op, D, S, u64>(handlers, 4);
+        return handlers;
+    } else if constexpr (!std::is_void_v<VectorOperand<D, S>>) {
+        Handlers handlers{};
+        for (int i = 0; i < 6; i += 2) add_handlers<Op, D, S, VectorOperand<D, S>>(handlers, i);
+        return handlers;
+    } else {
+        return make_integer_handlers<Op, D, S>();
+    }
+}
 /// What a row says besides its opcode, name and operands.
 struct Row {
     FlagUse flags{};
@@ -152,20 +201,26 @@ struct Row {
     u16 rules = 0;
     i8 reg = -1;
     i8 mod3 = -1;
+    i8 rm = -1;
+    Feature feature = Feature::None;
+    Mandatory prefix = Mandatory::Any;
 };
 
 template <class Op, Form D = Form::None, Form S = Form::None, Form Third = Form::None>
 constexpr Opcode row(int code, const char* mnemonic, const Row& more = {})
 {
     return {.code = static_cast<u16>(code),
+            .prefix = more.prefix,
             .reg = more.reg,
             .mod3 = more.mod3,
+            .rm = more.rm,
             .mnemonic = mnemonic,
             .operands = {D, S, Third},
             .handlers = make_handlers<Op, D, S>(),
             .flags = more.flags,
             .carry = more.carry,
             .level = more.level,
+            .feature = more.feature,
             .rules = more.rules};
 }
 

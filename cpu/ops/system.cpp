@@ -305,7 +305,7 @@ struct MovFromControl {
     {
         using Wide = std::conditional_t<sizeof(T) == 8, u64, u32>;
         const std::array<u64, 5> cr = {cpu.state.cr0, 0, cpu.state.cr2, cpu.state.cr3, cpu.state.cr4};
-        const int highest = cpu.at_least(Level::Pentium) || cpu.model().has(kFeatureVme) ? 4 : 3;
+        const int highest = cpu.at_least(Level::Pentium) || cpu.model().has(Feature::Vme) ? 4 : 3;
         if (insn.src > highest || insn.src == 1) return cpu.undefined_opcode();
         if (!privileged(cpu)) return false;
         cpu.set_reg<Wide>(insn.dst, static_cast<Wide>(cr[insn.src]));
@@ -318,7 +318,7 @@ struct MovToControl {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         using Wide = std::conditional_t<sizeof(T) == 8, u64, u32>;
-        const int highest = cpu.at_least(Level::Pentium) || cpu.model().has(kFeatureVme) ? 4 : 3;
+        const int highest = cpu.at_least(Level::Pentium) || cpu.model().has(Feature::Vme) ? 4 : 3;
         if (insn.dst > highest || insn.dst == 1) return cpu.undefined_opcode(), Flow{};
         if (!privileged(cpu) || !cpu.write_cr(insn.dst, cpu.reg<Wide>(insn.src))) return {};
         return leave_after(cpu, insn);
@@ -415,7 +415,8 @@ struct Cpuid {
             c = 0x6C65746E;
         } else {  // a leaf above the highest gives the data of the highest
             a = model.signature;
-            d = model.features;
+            for (const CpuidFlag& f : kCpuidFlags)
+                if (f.leaf == 1 && model.has(f.feature)) (f.reg == 'c' ? c : d) |= 1u << f.bit;
         }
         cpu.set_reg<u32>(RAX, a);
         cpu.set_reg<u32>(RBX, b);
@@ -429,7 +430,7 @@ struct Rdtsc {
     template <class, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        if (!cpu.model().has(kFeatureTsc)) return cpu.undefined_opcode();
+        if (!cpu.model().has(Feature::Tsc)) return cpu.undefined_opcode();
         if ((cpu.state.cr4 & kCr4Tsd) && cpu.state.cpl != 0) return cpu.general_protection();
         cpu.at(insn);
         const u64 tsc = cpu.time_stamp();
@@ -447,7 +448,7 @@ struct ModelSpecific {
     template <class, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        if (!cpu.model().has(kFeatureMsr)) return cpu.undefined_opcode();
+        if (!cpu.model().has(Feature::Msr)) return cpu.undefined_opcode();
         if (!privileged(cpu)) return false;
         cpu.at(insn);
         const u32 index = cpu.reg<u32>(RCX);

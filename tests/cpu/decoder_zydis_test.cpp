@@ -38,7 +38,7 @@ struct Case {
     bool theirs() const { return ZYAN_SUCCESS(status); }
     bool long_mode() const { return size == CodeSize::Bits64; }
     std::string_view name() const { return ours() ? row->mnemonic : ""; }
-    /// 0F xx is 1xx, as in Opcode::code.
+    /// As in Opcode::code.
     int opcode() const { return ours() ? row->code : -1; }
 };
 
@@ -492,10 +492,20 @@ public:
             code[at++] = chance(8) && long_mode ? rex() : kPrefixes[below(kPrefixes.size())];
         if (long_mode && chance(2)) code[at++] = rex();
         const Opcode& row = opcodes()[below(opcodes().size())];
-        if (row.code & 0x100) code[at++] = 0x0F;
+        constexpr std::array<u8, 5> kMandatory = {0, 0, 0x66, 0xF3, 0xF2};
+        if (const u8 prefix = kMandatory[static_cast<std::size_t>(row.prefix)]; prefix && !chance(16)) {
+            std::copy_backward(code.begin(), code.end() - 1, code.end());
+            code[0] = prefix;
+            ++at;
+        }
+        if (row.code >= 0x100) code[at++] = 0x0F;
+        if (row.code >= 0x200) code[at++] = row.code < 0x300 ? 0x38 : 0x3A;
         code[at++] = chance(16) ? static_cast<u8>(random_()) : static_cast<u8>(row.code);
         if (row.reg >= 0 && !chance(16))
             code[at] = static_cast<u8>((code[at] & 0xC7) | row.reg << 3);
+        if (row.mod3 >= 0 && !chance(16))
+            code[at] = static_cast<u8>(row.mod3 ? code[at] | 0xC0 : code[at] & 0x7F);
+        if (row.rm >= 0 && !chance(16)) code[at] = static_cast<u8>((code[at] & 0xF8) | row.rm);
         return code;
     }
 
@@ -525,7 +535,7 @@ public:
 
     void decode_both(Case& c) const
     {
-        c.result = decode(c.code, {c.size, false, Level::PentiumPro}, c.insn);
+        c.result = decode(c.code, {c.size, false}, c.insn);
         c.row = c.ours() ? &opcodes()[c.insn.opcode] : nullptr;
         c.status = ZydisDecoderDecodeFull(&z_[static_cast<std::size_t>(c.size)], c.code.data(),
                                           c.code.size(), &c.z, c.operands.data());
@@ -600,7 +610,7 @@ TEST(DecoderAndZydis, EveryBeginningOfAnInstructionIsTruncated)
     for (int i = 0; i < 50'000; ++i) {
         const CodeSize size = generator.mode();
         const auto code = generator.structured(size == CodeSize::Bits64);
-        const DecodeMode mode{size, false, Level::PentiumPro};
+        const DecodeMode mode{size, false};
         Insn insn;
         if (decode(code, mode, insn) != DecodeResult::Ok) continue;
         for (std::size_t n = 0; n < insn.length; ++n) {
