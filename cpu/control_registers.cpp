@@ -20,6 +20,8 @@ u64 writable_cr4(const CpuModel& model)
     if (model.has(Feature::De)) mask |= kCr4De;
     if (model.has(Feature::Pse)) mask |= kCr4Pse;
     if (model.at_least(Level::Pentium)) mask |= kCr4Mce;
+    if (model.has(Feature::Fxsr)) mask |= kCr4Osfxsr;
+    if (model.has(Feature::Sse)) mask |= kCr4Osxmmexcpt;
     return mask;
 }
 

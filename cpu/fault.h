@@ -25,6 +25,7 @@ enum Vector : u8 {
     kPageFault = 14,
     kFloatingPoint = 16,
     kAlignmentCheck = 17,
+    kSimdFloatingPoint = 19,
 };
 
 /// A fault on its way to its handler.

@@ -40,6 +40,8 @@ enum Cr4 : u32 {
     kCr4De = 1u << 3,
     kCr4Pse = 1u << 4,
     kCr4Mce = 1u << 6,
+    kCr4Osfxsr = 1u << 9,
+    kCr4Osxmmexcpt = 1u << 10,
 };
 
 /// A segment register with its hidden part, already decoded from the descriptor.
