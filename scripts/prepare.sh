@@ -25,6 +25,7 @@ seabios              the firmware the PC starts with
 test_packages='
 libgtest-dev         the test framework
 libzydis-dev         an independent disassembler to test the decoder with
+libmpfr-dev          exact values to test the FPU's functions with
 nlohmann-json3-dev   reads what describes the conformance suites
 '
 # Comes along whenever something else has to be installed, and is never missed.

@@ -11,7 +11,7 @@ Kind classify(F value)
 /// Masked: infinity or the largest finite number, by the direction of rounding (SDM vol. 1, table
 /// 4-10).
 template <class F>
-F overflowed(Context& c, bool sign, int exponent, const Rounded& r)
+F overflowed(Context& c, bool sign, int exponent, int precision, const Rounded& r)
 {
     constexpr bool x87 = std::is_same_v<F, F80>;
     c.raise(kOverflow);
@@ -21,15 +21,16 @@ F overflowed(Context& c, bool sign, int exponent, const Rounded& r)
             c.rounding == Rounding::Nearest || c.rounding == (sign ? Rounding::Down : Rounding::Up);
         c.rounded_up = to_infinity;
         if (to_infinity) return infinity<F>(sign);
-        return pack<F>(sign, Format<F>::kExponentMask - 1, ~u64{0} << (64 - precision<F>(c)));
+        return pack<F>(sign, Format<F>::kExponentMask - 1, ~u64{0} << (64 - precision));
     }
     c.rounded_up = r.up;
     c.flags |= r.inexact ? kPrecision : 0;
     if constexpr (x87) {
         const int biased = exponent + Format<F>::kBias - Format<F>::kWrap;
-        // Only FSCALE gets further than that (8.5.4).
-        return biased >= Format<F>::kExponentMask ? infinity<F>(sign)
-                                                  : pack<F>(sign, biased, r.significand);
+        if (biased < Format<F>::kExponentMask) return pack<F>(sign, biased, r.significand);
+        c.raise(kPrecision);  // only FSCALE gets that far (8.5.4)
+        c.rounded_up = true;
+        return infinity<F>(sign);
     }
     return {};
 }
@@ -45,7 +46,10 @@ F tiny(Context& c, bool sign, int exponent, u64 significand, u64 extra, int prec
         c.flags |= r.inexact ? kPrecision : 0;
         if constexpr (x87) {
             const int biased = exponent + r.carry + Format<F>::kBias + Format<F>::kWrap;
-            return biased <= 0 ? zero<F>(sign) : pack<F>(sign, biased, r.significand);  // 8.5.5
+            if (biased > 0) return pack<F>(sign, biased, r.significand);
+            c.raise(kPrecision);  // as above (8.5.5)
+            c.rounded_up = false;
+            return zero<F>(sign);
         }
         return {};
     }
@@ -65,9 +69,9 @@ F tiny(Context& c, bool sign, int exponent, u64 significand, u64 extra, int prec
 template Kind classify(F32);
 template Kind classify(F64);
 template Kind classify(F80);
-template F32 overflowed(Context&, bool, int, const Rounded&);
-template F64 overflowed(Context&, bool, int, const Rounded&);
-template F80 overflowed(Context&, bool, int, const Rounded&);
+template F32 overflowed(Context&, bool, int, int, const Rounded&);
+template F64 overflowed(Context&, bool, int, int, const Rounded&);
+template F80 overflowed(Context&, bool, int, int, const Rounded&);
 template F32 tiny(Context&, bool, int, u64, u64, int, const Rounded&);
 template F64 tiny(Context&, bool, int, u64, u64, int, const Rounded&);
 template F80 tiny(Context&, bool, int, u64, u64, int, const Rounded&);

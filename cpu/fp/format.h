@@ -232,7 +232,7 @@ constexpr void shift_right_sticky(u64& significand, u64& extra, int count)
 }
 
 template <class F>
-F overflowed(Context& c, bool sign, int exponent, const Rounded& r);
+F overflowed(Context& c, bool sign, int exponent, int precision, const Rounded& r);
 template <class F>
 F tiny(Context& c, bool sign, int exponent, u64 significand, u64 extra, int precision,
        const Rounded& r);
@@ -250,7 +250,7 @@ template <class F>
     if (rounded_exponent < kMinExponent<F>) [[unlikely]]
         return tiny<F>(c, sign, exponent, significand, extra, precision, r);
     if (rounded_exponent > Format<F>::kBias) [[unlikely]]
-        return overflowed<F>(c, sign, rounded_exponent, r);
+        return overflowed<F>(c, sign, rounded_exponent, precision, r);
     c.rounded_up = r.up;
     c.flags |= r.inexact ? kPrecision : 0;
     return pack<F>(sign, rounded_exponent + Format<F>::kBias, r.significand);
