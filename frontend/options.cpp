@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 
 #include "frontend/errors.h"
 #include "frontend/units.h"
@@ -123,6 +124,23 @@ void set_drives(MachineConfig& config, const MachineOptions& options)
     const auto existing = std::ranges::find_if(config.ata, &DriveConfig::cdrom);
     DriveConfig& drive = existing != config.ata.end() ? *existing : free_ata_drive(config, true);
     drive.path = cdrom->second;
+}
+
+void set_kernel(KernelConfig& kernel, const MachineOptions& options)
+{
+    static const std::vector<std::string> entries = {"16", "32", "64", "multiboot"};
+    if (!options.kernel.empty()) kernel.path = options.kernel;
+    if (!options.initrd.empty()) kernel.initrd = parse_initrd(options.initrd);
+    if (!options.append.empty()) kernel.append = options.append;
+    if (!options.kernel_entry.empty()) kernel.entry = options.kernel_entry;
+    if (!kernel.entry.empty() && std::ranges::find(entries, kernel.entry) == entries.end())
+        bad_value("--kernel-entry", kernel.entry, "16, 32, 64 or multiboot");
+    if (!kernel.path.empty()) return;
+    for (const auto& [name, value] :
+         {std::pair{"--initrd", &options.initrd}, std::pair{"--append", &options.append},
+          std::pair{"--kernel-entry", &options.kernel_entry}})
+        if (!value->empty())
+            throw UsageError(fmt::format("{} is for a kernel: name one with --kernel", name));
 }
 
 void set_drive_properties(MachineConfig& config, const MachineOptions& options)
@@ -250,6 +268,11 @@ void MachineOptions::add_to(CLI::App& app)
     app.add_flag("--read-only", read_only, "Write-protect all media")->group("Drives");
     option("--bios", bios, "System BIOS (default: Debian's seabios)");
     option("--vgabios", vgabios, "VGA BIOS (default: Debian's seabios)");
+    option("--kernel", kernel, "Start this Linux or multiboot kernel instead of a disk");
+    option("--initrd", initrd, "Its initial RAM disk, or FILE ARGUMENTS,... for its modules");
+    option("--append", append, "Its command line");
+    option("--kernel-entry", kernel_entry,
+           "16, 32, 64 or multiboot (default: what it is made for)");
     option("--rtc", rtc, "What the clock shows at power-on: now, 2001-09-09T01:46, seconds");
     option("--serial", serial, "COM1: none, stdio, file:PATH, pty, tcp:[HOST:]PORT");
     option("--serial2", serial2, "COM2, likewise");
@@ -258,9 +281,9 @@ void MachineOptions::add_to(CLI::App& app)
 
 bool MachineOptions::any() const
 {
-    for (const std::string* text :
-         {&machine_file, &cpu, &mips, &memory, &boot, &bios, &vgabios, &rtc, &geometry,
-          &floppy_type_a, &floppy_type_b, &serial, &serial2, &parallel})
+    for (const std::string* text : {&machine_file, &cpu, &mips, &memory, &boot, &bios, &vgabios,
+                                    &rtc, &geometry, &floppy_type_a, &floppy_type_b, &serial,
+                                    &serial2, &parallel, &kernel, &initrd, &append, &kernel_entry})
         if (!text->empty()) return true;
     return std::ranges::any_of(drives, [](const auto& drive) { return !drive.second.empty(); });
 }
@@ -285,6 +308,7 @@ MachineConfig MachineOptions::config() const
     if (!serial.empty()) result.serial[0].backend = serial;
     if (!serial2.empty()) result.serial[1].backend = serial2;
     if (!parallel.empty()) result.parallel_path = parallel;
+    set_kernel(result.kernel, *this);
     set_drives(result, *this);
     set_drive_properties(result, *this);
     return result;
@@ -337,6 +361,28 @@ MachineOptions parse_machine_options(const std::vector<std::string>& arguments)
     return options;
 }
 
+std::vector<KernelModule> parse_initrd(const std::string& text)
+{
+    std::vector<std::string> elements(1);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == ',' && i + 1 < text.size() && text[i + 1] == ',')
+            elements.back() += text[i++];
+        else if (text[i] == ',') elements.emplace_back();
+        else elements.back() += text[i];
+    }
+    std::vector<KernelModule> modules;
+    for (const std::string& element : elements) {
+        std::error_code ignored;
+        const std::size_t blank =
+            std::filesystem::exists(element, ignored) ? element.npos : element.find(' ');
+        modules.push_back(
+            {element.substr(0, blank), blank == element.npos ? "" : element.substr(blank + 1)});
+        if (modules.back().path.empty())
+            bad_value("--initrd", text, "names of files with commas between them");
+    }
+    return modules;
+}
+
 DriveConfig& free_ata_drive(MachineConfig& config, bool cdrom)
 {
     for (const std::size_t i : {0, 1, 2, 3}) {
@@ -352,8 +398,9 @@ DriveConfig& free_ata_drive(MachineConfig& config, bool cdrom)
 std::vector<std::string> with_long_options(std::vector<std::string> arguments)
 {
     static const std::vector<std::string> short_forms = {
-        "-fda",  "-fdb",    "-hda",      "-hdb",      "-hdc",  "-hdd",      "-cdrom",
-        "-boot", "-serial", "-snapshot", "-parallel", "-bios", "-debugcon", "-display"};
+        "-fda",      "-fdb",     "-hda",    "-hdb",      "-hdc",      "-hdd",
+        "-cdrom",    "-boot",    "-serial", "-snapshot", "-parallel", "-bios",
+        "-debugcon", "-display", "-kernel", "-initrd",   "-append"};
     for (std::string& argument : arguments) {
         if (argument == "--") break;
         const std::string name = argument.substr(0, argument.find('='));

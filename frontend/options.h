@@ -28,6 +28,7 @@ struct MachineOptions {
     std::map<std::string, std::string> drives;  // "fda" .. "hdd", "cdrom" to a path
     std::string floppy_type_a, floppy_type_b;
     std::string serial, serial2, parallel;
+    std::string kernel, initrd, append, kernel_entry;
     bool snapshot = false, read_only = false;
 
     void add_to(CLI::App& app);
@@ -71,6 +72,10 @@ MachineOptions parse_machine_options(const std::vector<std::string>& arguments);
 /// Puts a drive where a machine of the family expects it: CD-ROMs from the secondary master on,
 /// hard disks from the primary master on. Throws UsageError if all four places are taken.
 DriveConfig& free_ata_drive(MachineConfig& config, bool cdrom);
+
+/// "a.mod x=1,b.mod": files with their arguments; a comma in a name is written twice. A file whose
+/// name has blanks is recognised if it exists.
+std::vector<KernelModule> parse_initrd(const std::string& text);
 
 /// QEMU's single-dash long options (-hda) as this program's (--hda).
 std::vector<std::string> with_long_options(std::vector<std::string> arguments);

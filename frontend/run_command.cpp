@@ -138,6 +138,11 @@ void settle_drives(Media& media, TemporaryDirectory& directory)
     };
     std::ranges::for_each(media.config.floppy, settle);
     std::ranges::for_each(media.config.ata, settle);
+    const auto make_absolute = [](std::string& path) {
+        if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
+    };
+    make_absolute(media.config.kernel.path);
+    for (KernelModule& module : media.config.kernel.initrd) make_absolute(module.path);
 }
 
 Media prepare_media(const RunOptions& options, TemporaryDirectory& directory)

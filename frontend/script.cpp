@@ -298,6 +298,19 @@ void add_image(Script& script, Line& line, std::string drive)
     script.images.push_back(std::move(image));
 }
 
+/// Several are one option, in which commas divide.
+void add_initrd(Script& script, Line& line)
+{
+    std::string module = line.path("an initrd or module");
+    for (std::size_t at = 0; (at = module.find(',', at)) != module.npos; at += 2)
+        module.insert(at, 1, ',');
+    if (!line.at_end()) module += ' ' + line.value("the module's arguments");
+    const auto before = std::ranges::find(script.options, "--initrd");
+    if (before == script.options.end())
+        script.options.insert(script.options.end(), {"--initrd", module});
+    else before[1] += ',' + module;
+}
+
 using HeaderParser = void (*)(Script&, Line&);
 
 const std::map<std::string, HeaderParser>& header_parsers()
@@ -321,6 +334,16 @@ const std::map<std::string, HeaderParser>& header_parsers()
         {"machine",
          [](Script& script, Line& line) {
              script.options.insert(script.options.end(), {"--machine", line.path()});
+         }},
+        {"kernel",
+         [](Script& script, Line& line) {
+             script.options.insert(script.options.end(), {"--kernel", line.path()});
+         }},
+        {"initrd", add_initrd},
+        {"append",
+         [](Script& script, Line& line) {
+             script.options.insert(script.options.end(),
+                                   {"--append", line.value("a command line in quotes")});
          }},
         {"option",
          [](Script& script, Line& line) {

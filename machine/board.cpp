@@ -21,17 +21,19 @@ const CpuModel& model_of(const MachineConfig& config)
     return *model;
 }
 
-/// SeaBIOS executes WBINVD and keeps its variables in the last 64 KB of the first megabyte: with less
-/// than it needs it would reset the machine for ever.
+/// SeaBIOS executes WBINVD and keeps its variables in the last 64 KB of the first megabyte: with
+/// less than it needs it would reset the machine for ever.
 FirmwareImage load_system_bios(const MachineConfig& config)
 {
     if (!config.bios_path.empty()) return load_bios(config.bios_path);
     if (!model_of(config).at_least(Level::I80486))
-        throw HostError("the system BIOS (SeaBIOS) needs a 486, and the CPU is an " + config.cpu_model +
+        throw HostError("the system BIOS (SeaBIOS) needs a 486, and the CPU is an " +
+                        config.cpu_model +
                         "; choose --cpu 80486, or name a BIOS for it with --bios");
     if (config.memory_bytes < u64{1} << 20)
-        throw HostError("the system BIOS (SeaBIOS) needs 1 MB of memory; choose at least that with "
-                        "--memory, or name another BIOS with --bios");
+        throw HostError(
+            "the system BIOS (SeaBIOS) needs 1 MB of memory; choose at least that with "
+            "--memory, or name another BIOS with --bios");
     return load_bios("");
 }
 
@@ -71,6 +73,24 @@ std::array<Board::DriveMedium, 4> open_ata(const MachineConfig& config, const Me
     return media;
 }
 
+std::unique_ptr<KernelBoot> open_kernel(const MachineConfig& config)
+{
+    const KernelConfig& kernel = config.kernel;
+    if (!kernel.path.empty()) {
+        const CpuModel& model = model_of(config);
+        return std::make_unique<KernelBoot>(kernel,
+                                            KernelHost{.memory_bytes = config.memory_bytes,
+                                                       .cpu_model = config.cpu_model,
+                                                       .is_32_bit = model.at_least(Level::I80386),
+                                                       .is_64_bit = model.has(Feature::LongMode)});
+    }
+    if (!kernel.initrd.empty() || !kernel.append.empty() || !kernel.entry.empty())
+        throw HostError(
+            "an initrd, a command line or an entry is for a kernel, and there is none; name one "
+            "with --kernel");
+    return nullptr;
+}
+
 }  // namespace
 
 Board::Board(const MachineConfig& machine_config, MessageSink tell)
@@ -78,6 +98,7 @@ Board::Board(const MachineConfig& machine_config, MessageSink tell)
       vgabios_(load_vgabios(machine_config.vgabios_path)),
       floppy_media_(open_floppies(machine_config, tell)),
       ata_media_(open_ata(machine_config, tell)),
+      kernel_(open_kernel(machine_config)),
       config(machine_config),
       on_message(std::move(tell)),
       cpu_clock{config.cpu_mips_numerator * 1'000'000, config.cpu_mips_denominator},
@@ -103,6 +124,7 @@ Board::Board(const MachineConfig& machine_config, MessageSink tell)
     connect_disks();
     connect_pci();
     connect_vga();
+    connect_boot_card();
 
     rtc.set_time(config.rtc_base);
     fill_cmos();
@@ -282,6 +304,7 @@ void Board::reset()
     ide.reset();
     vga_pci.reset();
     vga.reset();
+    if (boot_card) boot_card->reset();
     nmi_enabled_ = true;
     set_a20(true);
     cpu.reset();
@@ -368,6 +391,7 @@ void Board::state_loaded()
     host_bridge.announce();
     ide.announce();
     vga_pci.announce();
+    if (boot_card) boot_card->config.announce();
     vga.state_loaded();
     map_vga_window();
     cpu.state_loaded();

@@ -14,6 +14,7 @@
 #include "devices/ata/ata_channel.h"
 #include "devices/ata/ata_disk.h"
 #include "devices/ata/atapi_cdrom.h"
+#include "devices/boot_card.h"
 #include "devices/debug_console.h"
 #include "devices/debug_exit.h"
 #include "devices/dma_8237.h"
@@ -40,6 +41,7 @@
 #include "machine/firmware.h"
 #include "machine/input.h"
 #include "machine/io_bus.h"
+#include "machine/kernel_boot.h"
 #include "machine/memory_map.h"
 #include "machine/overlay.h"
 
@@ -85,6 +87,8 @@ public:
         return floppy_media_[static_cast<std::size_t>(index)];
     }
     DriveMedium& ata_medium(int index) { return ata_media_[static_cast<std::size_t>(index)]; }
+    /// The kernel that is started instead of a disk; nullptr: none.
+    const KernelBoot* kernel() const { return kernel_.get(); }
     DriveMedium& floppy_medium(int index) { return floppy_media_[static_cast<std::size_t>(index)]; }
 
     /// After everything was loaded by `visit` and RAM was filled: what follows from it follows.
@@ -130,6 +134,7 @@ public:
         v("reset_control", reset_control.state);
         v("vga_pci", vga_pci.state);
         v("vga", vga);
+        if (boot_card) v("boot_card", boot_card->config.state);
     }
 
 private:
@@ -137,6 +142,7 @@ private:
     FirmwareImage bios_, vgabios_;
     std::array<DriveMedium, 2> floppy_media_;
     std::array<DriveMedium, 4> ata_media_;
+    std::unique_ptr<KernelBoot> kernel_;
 
 public:
     MachineConfig config;
@@ -178,6 +184,7 @@ public:
     PiixIde ide{ata[0], ata[1]};
     PciDevice vga_pci;
     Vga vga{scheduler};
+    std::unique_ptr<BootCard> boot_card;  // in its slot only if there is a kernel to start
 
 private:
     void connect_interrupts();
@@ -189,6 +196,7 @@ private:
     void connect_pci();
     void connect_vga();
     void connect_firmware();
+    void connect_boot_card();
     void connect_vga_window();
     void map_vga_window();
     MemoryMap::Region map_vga_registers(u64 base, u64 size);
@@ -204,7 +212,8 @@ private:
     bool reset_requested_ = false;
     std::vector<u8> vga_rom_;  // filled up to its BAR's size
     std::set<std::string, std::less<>> logged_;
-    MemoryMap::Region vga_direct_ = -1, vga_linear_ = -1, vga_registers_ = -1, vga_rom_region_ = -1;
+    MemoryMap::Region vga_direct_ = -1, vga_linear_ = -1, vga_registers_ = -1, vga_rom_region_ = -1,
+                       boot_card_rom_region_ = -1;
     IoBus::Range bus_master_ports_ = 0;
 };
 

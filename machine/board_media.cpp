@@ -128,6 +128,7 @@ void Board::fill_cmos()
 
     u8 order[3] = {};
     std::size_t n = 0;
+    if (kernel_) order[n++] = 4;  // expansion ROMs that boot
     for (const char c : boot_order())
         if (n < 3) order[n++] = c == 'a' ? 1 : c == 'c' ? 2 : 3;
     rtc.set_ram(0x3D, static_cast<u8>(order[0] | order[1] << 4));

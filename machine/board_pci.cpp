@@ -9,10 +9,10 @@ namespace {
 constexpr u64 kVgaWindow = 0xA0000, kVgaWindowSize = 0x20000;
 // What lies over what where the guest lets regions overlap.
 constexpr int kDirectWindowLayer = 1, kVgaRegistersLayer = 2, kFramebufferLayer = 3,
-              kVgaRomLayer = 4;
+              kVgaRomLayer = 4, kBootCardRomLayer = 5;
 
 // PCI slots, as QEMU's "pc" and with it SeaBIOS has them.
-constexpr int kChipsetSlot = 0, kIsaSlot = 1, kVgaSlot = 2;
+constexpr int kChipsetSlot = 0, kIsaSlot = 1, kVgaSlot = 2, kBootCardSlot = 31;
 
 constexpr int kVgaFramebufferBar = 0, kVgaRegistersBar = 2;
 
@@ -149,4 +149,29 @@ void Board::connect_vga_window()
                                  static_cast<u8>(value >> 8 * i));
         });
 }
+
+// ---- Boot card ---------------------------------------------------------------------------------
+
+void Board::connect_boot_card()
+{
+    if (!kernel_) return;
+    boot_card = std::make_unique<BootCard>(KernelBoot::card_rom());
+    pci.attach(kBootCardSlot, 0, boot_card->config);
+    boot_card->config.on_bar_changed = [this](int, const PciDevice::Mapping& mapping) {
+        if (boot_card_rom_region_ >= 0) memory.unmap(boot_card_rom_region_);
+        boot_card_rom_region_ = -1;
+        if (mapping.enabled)
+            boot_card_rom_region_ = memory.map_memory(
+                mapping.base, mapping.size, boot_card->rom().data(), nullptr, kBootCardRomLayer);
+    };
+    boot_card->on_start = [this](u32 block) {
+        const GuestMemory guest{
+            [this](u64 address, std::span<u8> out) { memory.read_block(address, out); },
+            [this](u64 address, std::span<const u8> data) { memory.write_block(address, data); }};
+        const std::string refusal = kernel_->start(guest, block);
+        if (!refusal.empty() && on_message)
+            on_message("'" + config.kernel.path + "' was not started: " + refusal);
+    };
+}
+
 }  // namespace reprise

@@ -28,6 +28,7 @@ constexpr u64 kMinMemory = 128 * 1024, kMaxMemory = 3072 * kMegabyte;  // below 
 constexpr u64 kMaxMachineFileBytes = kMegabyte;
 constexpr i64 kMaxMips = 1'000'000, kMaxMipsDenominator = 1'000'000;
 constexpr i64 kMaxRtc = 4'102'444'799;  // the end of 2099
+constexpr std::string_view kKernelEntries[] = {"", "16", "32", "64", "multiboot"};
 constexpr const char* kDriveNames[] = {"fda", "fdb", "hda", "hdb", "hdc", "hdd"};
 
 DriveConfig& drive_of(MachineConfig& config, std::size_t i)
@@ -66,6 +67,8 @@ private:
     Geometry geometry(const toml::node& node, const std::string& key) const;
     std::string serial(const toml::node& node, const std::string& key) const;
     i64 rtc_base(const toml::node& node) const;
+    KernelConfig kernel(const toml::table& table) const;
+    KernelModule kernel_module(const toml::node& node) const;
     DriveConfig drive(const toml::node& node, const std::string& name) const;
 
     /// Calls `use` with the node of `key`, if it is there.
@@ -81,9 +84,10 @@ private:
 MachineConfig Reader::read(const toml::table& root)
 {
     require_known(root, "",
-                  {"boot", "memory", "cpu", "fda", "fdb", "hda", "hdb", "hdc", "hdd", "firmware",
-                   "serial", "parallel", "rtc", "debug", "floppy"});
+                  {"boot", "memory", "cpu", "fda", "fdb", "hda", "hdb", "hdc", "hdd", "kernel",
+                   "firmware", "serial", "parallel", "rtc", "debug", "floppy"});
     const auto* cpu = section(root, "cpu", {"model", "mips"});
+    const auto* kernels = section(root, "kernel", {"image", "initrd", "append", "entry"});
     const auto* firmware = section(root, "firmware", {"bios", "vgabios"});
     const auto* serials = section(root, "serial", {"com1", "com2"});
     const auto* parallel = section(root, "parallel", {"lpt1"});
@@ -100,6 +104,7 @@ MachineConfig Reader::read(const toml::table& root)
     for (std::size_t i = 0; i < std::size(kDriveNames); ++i)
         with(&root, kDriveNames[i],
              [&](Node& node) { drive_of(config, i) = drive(node, kDriveNames[i]); });
+    if (kernels) config.kernel = kernel(*kernels);
     with(firmware, "bios", [&](Node& node) { config.bios_path = path(node, "firmware.bios"); });
     with(firmware, "vgabios",
          [&](Node& node) { config.vgabios_path = path(node, "firmware.vgabios"); });
@@ -293,6 +298,46 @@ i64 Reader::rtc_base(const toml::node& node) const
     return seconds;
 }
 
+KernelConfig Reader::kernel(const toml::table& table) const
+{
+    KernelConfig kernel;
+    const auto words = [&](const char* key, std::string& value) {
+        with(&table, key, [&](const toml::node& n) {
+            value = text(n, std::string("kernel.") + key);
+            if (value.find('\0') != std::string::npos)
+                fail(n, fmt::format("kernel.{} cannot contain a zero byte", key));
+        });
+    };
+    with(&table, "image", [&](const toml::node& n) { kernel.path = path(n, "kernel.image"); });
+    words("append", kernel.append);
+    words("entry", kernel.entry);
+    if (std::ranges::find(kKernelEntries, kernel.entry) == std::end(kKernelEntries))
+        fail(*table.get("entry"),
+             fmt::format("kernel.entry is \"{}\"; it must be 16, 32, 64 or multiboot",
+                         kernel.entry));
+    with(&table, "initrd", [&](const toml::node& n) {
+        if (const toml::array* list = n.as_array())
+            for (const toml::node& element : *list) kernel.initrd.push_back(kernel_module(element));
+        else kernel.initrd.push_back(kernel_module(n));
+    });
+    return kernel;
+}
+
+KernelModule Reader::kernel_module(const toml::node& node) const
+{
+    KernelModule module;
+    const toml::table* table = node.as_table();
+    if (!table) {
+        module.path = path(node, "kernel.initrd");
+        return module;
+    }
+    require_known(*table, "kernel.initrd.", {"file", "arguments"});
+    with(table, "file", [&](const toml::node& n) { module.path = path(n, "kernel.initrd.file"); });
+    with(table, "arguments",
+         [&](const toml::node& n) { module.arguments = text(n, "kernel.initrd.arguments"); });
+    return module;
+}
+
 DriveConfig Reader::drive(const toml::node& node, const std::string& name) const
 {
     DriveConfig drive;
@@ -364,6 +409,17 @@ toml::table to_toml(const DriveConfig& drive, bool floppy)
     return table;
 }
 
+toml::table to_toml(const KernelConfig& kernel)
+{
+    toml::array modules;
+    for (const KernelModule& module : kernel.initrd)
+        modules.push_back(toml::table{{"file", module.path}, {"arguments", module.arguments}});
+    return toml::table{{"image", kernel.path},
+                       {"initrd", std::move(modules)},
+                       {"append", kernel.append},
+                       {"entry", kernel.entry}};
+}
+
 toml::table to_toml(const MachineConfig& config)
 {
     toml::table root{
@@ -380,6 +436,7 @@ toml::table to_toml(const MachineConfig& config)
         {"floppy", toml::table{{"speed", i64{config.floppy_speed}}}},
         {"debug", toml::table{{"post_port", i64{config.post_port}}}},
     };
+    if (config.kernel != KernelConfig{}) root.insert("kernel", to_toml(config.kernel));
     for (std::size_t i = 0; i < std::size(kDriveNames); ++i) {
         const DriveConfig& drive = i < 2 ? config.floppy[i] : config.ata[i - 2];
         if (drive != DriveConfig{}) root.insert(kDriveNames[i], to_toml(drive, i < 2));

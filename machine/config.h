@@ -29,6 +29,25 @@ struct SerialConfig {
     bool operator==(const SerialConfig&) const = default;
 };
 
+/// What a kernel gets beside itself: an initial RAM disk, or a module of a multiboot kernel.
+struct KernelModule {
+    std::string path;
+    std::string arguments;  // multiboot only
+
+    bool operator==(const KernelModule&) const = default;
+};
+
+/// A kernel that is started without a disk.
+struct KernelConfig {
+    std::string path;  // empty: the machine boots from its disks
+    std::vector<KernelModule> initrd;
+    std::string append;  // its command line
+    std::string
+        entry;  // how it is entered: "16", "32", "64", "multiboot"; empty: what it is made for
+
+    bool operator==(const KernelConfig&) const = default;
+};
+
 struct MachineConfig {
     std::string cpu_model = "pentium";  // 8086 80286 80386 80486 pentium
     u64 cpu_mips_numerator = 100;       // guest instructions per microsecond, as a rational
@@ -36,9 +55,11 @@ struct MachineConfig {
     u64 memory_bytes = u64{32} << 20;
 
     std::array<DriveConfig, 2> floppy;
-    u32 floppy_speed = 20;  // how many times faster than real drives turn and step
+    u32 floppy_speed = 20;           // how many times faster than real drives turn and step
     std::array<DriveConfig, 4> ata;  // primary master, slave, secondary master, slave
     std::string boot_order = "";     // of a, c, d; empty: what the media suggest
+
+    KernelConfig kernel;
 
     std::string bios_path;     // empty: Debian's seabios package
     std::string vgabios_path;  // empty: Debian's seabios package
@@ -75,6 +96,12 @@ struct MachineConfig {
 ///
 ///     [floppy]
 ///     speed = 20              # times faster than a real drive; 1 for software that measures it
+///
+///     [kernel]                # starts without a disk: a Linux or a multiboot kernel
+///     image = "vmlinuz"
+///     initrd = "initrd.gz"    # or a list; a module is {file = "x.mod", arguments = "y"}
+///     append = "console=ttyS0"
+///     entry = "32"            # 16, 32, 64, multiboot; default: what the kernel is made for
 ///
 ///     [firmware]
 ///     bios = "bios.bin"       # default: Debian's package seabios

@@ -196,4 +196,9 @@ MediaIdentity identify_medium(const std::string& path, BlockDevice& medium)
     return {path, medium.size_bytes(), content_hash(medium)};
 }
 
+MediaIdentity identify_file(const std::string& path, std::span<const u8> content)
+{
+    return {path, content.size(), hash_bytes(content)};
+}
+
 }  // namespace reprise

@@ -83,5 +83,6 @@ struct MediaIdentity {
 /// XXH3 (64 bits) of everything on a medium. Throws HostError if it cannot be read.
 u64 content_hash(BlockDevice& medium);
 MediaIdentity identify_medium(const std::string& path, BlockDevice& medium);
+MediaIdentity identify_file(const std::string& path, std::span<const u8> content);
 
 }  // namespace reprise

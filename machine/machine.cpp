@@ -24,7 +24,8 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-/// The media of a machine: what they were, or the changes that only memory holds.
+/// The media of a machine, its kernel among them: what they were, or the changes that only memory
+/// holds.
 struct MediaState {
     Board& board;
 
@@ -32,6 +33,12 @@ struct MediaState {
     {
         for (int i = 0; i < 2; ++i) visit_drive(v, "floppy", board.floppy_medium(i));
         for (int i = 0; i < 4; ++i) visit_drive(v, "ata", board.ata_medium(i));
+        if (!board.kernel()) return;
+        const KernelFiles& files = board.kernel()->files();
+        visit_identity(v, "kernel", identify_file(files.config.path, files.image));
+        for (std::size_t i = 0; i < files.modules.size(); ++i)
+            visit_identity(v, "initrd",
+                           identify_file(files.config.initrd[i].path, files.modules[i]));
     }
 
 private:
@@ -39,14 +46,18 @@ private:
     {
         if (!drive.medium.device) return;
         if (drive.medium.overlay) return v(name, *drive.medium.overlay);
-        MediaIdentity now = identify_medium(drive.config.path, *drive.medium.device);
-        const MediaIdentity expected = now;
-        v(name, now);
-        if (now.size != expected.size || now.hash != expected.hash)
+        visit_identity(v, name, identify_medium(drive.config.path, *drive.medium.device));
+    }
+
+    static void visit_identity(auto& v, const char* name, const MediaIdentity& present)
+    {
+        MediaIdentity saved = present;
+        v(name, saved);
+        if (saved.size != present.size || saved.hash != present.hash)
             throw HostError(
-                "'" + drive.config.path +
+                "'" + present.path +
                 "' has changed since the machine was saved, and the guest would find another "
-                "disk than it left; put the image back as it was");
+                "than it left; put it back as it was");
     }
 };
 

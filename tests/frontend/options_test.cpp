@@ -117,6 +117,23 @@ TEST(Options, AFifthDriveIsRefused)
     EXPECT_THROW(free_ata_drive(config, true), UsageError);
 }
 
+TEST(Options, AKernelComesWithModulesAndACommandLine)
+{
+    const auto kernel = [](const std::vector<std::string>& arguments) {
+        return parse_run(arguments).machine.config().kernel;
+    };
+    const KernelConfig all = kernel({"-kernel", "k", "-initrd", "a.mod x=1 y,b,,c", "--append",
+                                     "quiet single", "--kernel-entry", "multiboot"});
+    EXPECT_EQ(all.path, "k");
+    EXPECT_EQ(all.initrd, (std::vector<KernelModule>{{"a.mod", "x=1 y"}, {"b,c", ""}}));
+    EXPECT_EQ(all.append, "quiet single");
+    EXPECT_EQ(all.entry, "multiboot");
+    EXPECT_THROW(kernel({"--initrd", "a"}), UsageError);
+    EXPECT_THROW(kernel({"--append", "a"}), UsageError);
+    EXPECT_THROW(kernel({"--kernel", "k", "--initrd", "a,,b,"}), UsageError);
+    EXPECT_THROW(kernel({"--kernel", "k", "--kernel-entry", "8"}), UsageError);
+}
+
 TEST(Options, HelpIsNoError)
 {
     EXPECT_THROW(parse_run({"--help"}), HelpRequested);

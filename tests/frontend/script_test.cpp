@@ -80,6 +80,16 @@ TEST(Script, HeadersDescribeTheMachine)
     EXPECT_EQ(script.skip_unless, (std::vector<std::string>{"/media/dos.img"}));
 }
 
+TEST(Script, KernelsAreOptionsOfTheMachine)
+{
+    const Script script = parse(
+        "kernel vmlinuz\ninitrd /a,b.gz\ninitrd /c.mod 'x=1 y'\nappend \"quiet single\"\nwait "
+        "1s\n");
+    EXPECT_EQ(script.options,
+              (std::vector<std::string>{"--kernel", "tests/vmlinuz", "--initrd",
+                                        "/a,,b.gz,/c.mod x=1 y", "--append", "quiet single"}));
+}
+
 TEST(Script, StepsKnowTheirLine)
 {
     const Script script = parse("# a comment\n\n  wait 1s\nreset\n");

@@ -108,8 +108,8 @@ TEST(MachineFile, NamesFileLineAndKey)
               "m.toml:3: there is no key 'hda.geometrie'; did you mean 'geometry'?");
     EXPECT_EQ(refusal("[fda]\ncdrom = true"), "m.toml:2: there is no key 'fda.cdrom'");
     EXPECT_EQ(refusal("[cpu]\nmodel = \"pentum\""),
-              "m.toml:2: cpu.model 'pentum' is not one of 8086, 80286, 80386, 80486, pentium; did "
-              "you mean 'pentium'?");
+              "m.toml:2: cpu.model 'pentum' is not one of 8086, 80286, 80386, 80486, pentium, "
+              "pentium-mmx, pentium2, pentium3, x86-64, x86-64-v2; did you mean 'pentium'?");
     EXPECT_EQ(refusal("cpu = 5"), "m.toml:1: 'cpu' is a section: write [cpu] above its keys");
     EXPECT_EQ(refusal("\n\nhda = 5"),
               "m.toml:3: 'hda' must be the path of an image, or a section [hda]");
@@ -196,4 +196,26 @@ TEST(ClosestMatch, FindsWhatWasMeant)
     EXPECT_EQ(closest_match("xyz", words), std::nullopt);
     EXPECT_EQ(closest_match("", words), std::nullopt);
     EXPECT_EQ(closest_match(std::string(1'000'000, 'x'), words), std::nullopt);
+}
+
+TEST(MachineFile, KernelWithItsModules)
+{
+    const MachineConfig config = parsed(R"(
+        [kernel]
+        image = "vmlinuz"
+        initrd = ["a.gz", {file = "b.mod", arguments = "x=1 y"}]
+        append = "quiet"
+        entry = "32"
+    )");
+    EXPECT_EQ(config.kernel.path, "vmlinuz");
+    EXPECT_EQ(config.kernel.initrd, (std::vector<KernelModule>{{"a.gz", ""}, {"b.mod", "x=1 y"}}));
+    EXPECT_EQ(config.kernel.append, "quiet");
+    EXPECT_EQ(config.kernel.entry, "32");
+    EXPECT_EQ(parse_machine_toml(save_machine_toml(config), "saved"), config);
+    EXPECT_EQ(parsed("[kernel]\nimage = \"k\"\ninitrd = \"i\"").kernel.initrd,
+              (std::vector<KernelModule>{{"i", ""}}));
+    EXPECT_EQ(refusal("[kernel]\nentry = \"8\""),
+              "m.toml:2: kernel.entry is \"8\"; it must be 16, 32, 64 or multiboot");
+    EXPECT_EQ(refusal("[kernel]\ninitrd = [{fil = \"a\"}]"),
+              "m.toml:2: there is no key 'kernel.initrd.fil'; did you mean 'file'?");
 }
