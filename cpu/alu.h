@@ -106,9 +106,13 @@ T alu(LazyFlags& flags, T a, T b)
 template <bool up, class T>
 T step(LazyFlags& flags, T a)
 {
-    const bool cf = flags.cf();
-    const T value = up ? add<T>(flags, a, 1) : sub<T>(flags, a, 1);
-    flags.set_cf_of(cf, flags.of());
+    constexpr T most_negative = T{1} << (kBits<T> - 1);
+    const T value = static_cast<T>(up ? a + 1 : a - 1);
+    const bool of = (up ? value : a) == most_negative;
+    const bool af = (up ? value : a) % 16 == 0;
+    const u64 cf = flags.carries & u64{1} << 63;
+    flags.result = sign_extend(value);
+    flags.carries = cf | (cf >> 1 ^ u64{of} << 62) | u64{af} << 4;
     return value;
 }
 

@@ -42,6 +42,13 @@ inline const Insn* chain(Cpu& cpu, const Insn* insn)
 static_assert(std::endian::native == std::endian::little,
               "guest memory is accessed in host byte order");
 
+/// `value`, with the compiler not knowing where it came from.
+inline u64 opaque(u64 value)
+{
+    asm("" : "+r"(value));
+    return value;
+}
+
 enum class Access : u8 { Read, Write, Fetch };
 
 /// How hard an access to memory tries. Handlers try Fast first: it fails, without a trace, unless the
@@ -119,16 +126,17 @@ public:
         else return static_cast<T>(state.gpr[r]);
     }
 
-    /// 32-bit results clear bits 63..32, narrower ones leave the rest (SDM vol. 1, 3.4.1.1).
+    /// 32-bit results clear bits 63..32, narrower ones leave the rest (SDM vol. 1, 3.4.1.1). Always stored as
+    /// 64 bits: a processor cannot forward a narrow store to the wide load that comes next, and waits.
     template <class T>
     void set_reg(u8 r, T value)
     {
         if constexpr (sizeof(T) == 1) {
             const int shift = r >> 1 & 8;
             u64& full = state.gpr[r & 15];
-            full = (full & ~(u64{0xFF} << shift)) | u64{value} << shift;
+            full = opaque((full & ~(u64{0xFF} << shift)) | u64{value} << shift);
         } else if constexpr (sizeof(T) == 2) {
-            state.gpr[r] = (state.gpr[r] & ~u64{0xFFFF}) | value;
+            state.gpr[r] = opaque((state.gpr[r] & ~u64{0xFFFF}) | value);
         } else {
             state.gpr[r] = value;
         }
@@ -233,7 +241,7 @@ public:
     u64 sp() const { return state.gpr[RSP] & stack_mask_; }
     void set_sp(u64 value)
     {
-        state.gpr[RSP] = (state.gpr[RSP] & ~stack_mask_) | (value & stack_mask_);
+        state.gpr[RSP] = opaque((state.gpr[RSP] & ~stack_mask_) | (value & stack_mask_));
     }
     u64 stack_mask() const { return stack_mask_; }
 
@@ -454,7 +462,8 @@ private:
     const Insn* enter(Block& block)
     {
         block_ = &block;
-        if (decode_mode_.code_size == CodeSize::Bits64) state.gpr[kBlockIpRegister] = block.ip;
+        state.gpr[kBlockIpRegister] = block.ip;
+        if (!block.insns) __builtin_unreachable();
         return block.insns;
     }
 

@@ -109,8 +109,8 @@ struct LoopCx {
         const bool again = count != 0 && (kind == Loop::Always || cpu.flags.zf() == (kind == Loop::WhileZero));
         const u64 target = relative_target<T>(cpu, insn);
         if (again && target > cpu.state.seg[CS].limit) [[unlikely]] return beyond_limit(cpu, &insn);
-        const u64 keep = mask == 0xFFFF ? ~mask : 0;
-        cpu.state.gpr[RCX] = (cpu.state.gpr[RCX] & keep) | count;
+        if (mask == 0xFFFF) cpu.set_reg<u16>(RCX, static_cast<u16>(count));
+        else cpu.state.gpr[RCX] = count;
         return again ? cpu.follow(&insn, Block::kJump, target)
                      : cpu.follow(&insn, Block::kBehind, cpu.next_ip(insn));
     }
