@@ -95,8 +95,8 @@ bool Cpu::check_segment(u8 seg, u64 offset, int size, bool write)
         if (s.is_expand_down() && !real_or_v86())
             allowed = offset > s.limit && last <= (s.is_big() ? 0xFFFFFFFF : 0xFFFF);
         else
-            // A segment of 4 GB has no limit to exceed: accesses wrap around its end.
-            allowed = last <= s.limit || s.limit == 0xFFFFFFFF;
+            // Beyond the end of a segment of 4 GB too: processors may fault (SDM vol. 3A, 5.3), and do.
+            allowed = last <= s.limit;
     }
     if (allowed) return true;
     // The 286 has no stack fault in real mode (80286 hardware tests; iAPX 286 PRM, table 5-1).
@@ -423,8 +423,9 @@ Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, in
     if (!check_alignment(linear, size, Access::Write)) return {};
     const u64 last = wraps ? linear_address(seg, 0)
                            : linear_address(seg, offset + static_cast<u64>(size) - 1);
-    if (!translate(linear, Access::Write, user_) || !translate(last, Access::Write, user_))
-        return {};
+    if (!translate(linear, Access::Write, user_)) return {};
+    // A fault in the second page is reported at its first byte.
+    if (page_of(last) != page_of(linear) && !translate(page_of(last), Access::Write, user_)) return {};
     write_back_.size[0] = size;
     write_back_.linear[0] = linear;
     write_back_.size[1] = 0;

@@ -246,7 +246,7 @@ struct Enter {
         }
         sp = (sp - allocate) & mask;
         // The last page of the new frame must be writable (SDM, ENTER: "#SS, #PF").
-        if (cpu.at_least(Level::I80286) && !cpu.probe_write(insn, SS, sp, 1)) return false;
+        if (cpu.at_least(Level::I80286) && !cpu.probe_write(insn, SS, sp, sizeof(T))) return false;
         cpu.set_reg<T>(RBP, frame);
         cpu.set_sp(sp);
         return true;

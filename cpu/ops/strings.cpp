@@ -147,6 +147,7 @@ struct Scas {
 
 /// The destination is checked before the port is read: reading may have effects.
 struct Ins {
+    static constexpr bool kUsesPort = true;
     static void advance(const Pointers& p)
     {
         p.advance(RDI);
@@ -166,6 +167,7 @@ struct Ins {
 };
 
 struct Outs {
+    static constexpr bool kUsesPort = true;
     static void advance(const Pointers& p)
     {
         p.advance(RSI);
@@ -199,6 +201,9 @@ template <class Op, bool compares, class T>
 Flow repeat(Cpu& cpu, const Insn& insn)
 {
     const Pointers p = Pointers::of<T>(cpu, insn);
+    // Even zero iterations need the right to the port (host processors).
+    if constexpr (requires { Op::kUsesPort; })
+        if (!cpu.check_port(insn, cpu.reg<u16>(RDX), sizeof(T))) return {};
     for (;;) {
         if (p.count() == 0) break;  // only at the start, or it would have ended below
         if constexpr (requires { Op::template bulk<T>(cpu, insn, p, u64{}); }) {

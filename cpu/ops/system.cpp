@@ -250,16 +250,17 @@ struct Verify {
     }
 };
 
+/// Memory is only written, and needs to be writable, if RPL is raised (host processors).
 struct Arpl {
     template <class, Kind D, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u16 rpl = cpu.reg<u16>(insn.src) & 3;
-        return modify<u16, D>(cpu, insn, [&](u16 selector) -> u16 {
-            const bool raise_it = (selector & 3) < rpl;
-            set_zf(cpu, raise_it);
-            return raise_it ? static_cast<u16>((selector & ~3) | rpl) : selector;
-        });
+        const u16 selector = TRY((destination<u16, D>(cpu, insn)));
+        const bool raise_it = (selector & 3) < rpl;
+        if (raise_it && !assign<u16, D>(cpu, insn, static_cast<u16>((selector & ~3) | rpl))) return false;
+        set_zf(cpu, raise_it);
+        return true;
     }
 };
 

@@ -332,6 +332,21 @@ TEST(Stack, EnterUsesTheLevelModulo32)
     EXPECT_EQ(p.r(RSP), kStack - 8);
 }
 
+TEST(Stack, EnterChecksTheAlignmentOfTheNewTop)
+{
+    for (const int bytes : {3, 4}) {
+        Code p{{0xC8, bytes, 0x00, 0x00}};  // enter bytes, 0
+        p.set_level(3);
+        p.cpu.state.cr0 |= kCr0Am;
+        p.cpu.state.rflags |= AC;
+        p.cpu.state_loaded();
+        p.with(RSP, kStack).go();
+        // A whole slot there is checked, not a byte (host processors).
+        if (bytes == 3) EXPECT_EQ(p.ip(), Program::kHandlers + 16 * kAlignmentCheck);
+        else EXPECT_EQ(p.r(RSP), kStack - 8);
+    }
+}
+
 TEST(Stack, PushfAndPopf)
 {
     Code p{{0x9C, 0x68, 0xD7, 0x0A, 0x24, 0x00, 0x9D, 0x9C}};  // pushf; push 240AD7h; popf; pushf

@@ -243,6 +243,7 @@ TEST(Paging, AReadOnlySecondPageStopsAReadModifyWriteBeforeItsFlags)
     p.reg(RBX) = kPage + 0xFFE;
     p.set<u32>(kPage + 0xFFE, 1);
     EXPECT_EQ(p.page_fault(), static_cast<int>(kProtection | kUserAccess | kWrite));
+    EXPECT_EQ(p.cpu.state.cr2, kNext) << "the first byte that faults (host processors)";
     EXPECT_EQ(p.get<u32>(kPage + 0xFFE), 1u);
     EXPECT_EQ(p.error_flags() & CF, 0u);
 }
@@ -452,14 +453,15 @@ TEST(Paging, PageTablesMayMapThemselves)
         << "the table's own page was not accessed by its linear address";
 }
 
-TEST(Paging, AccessesWrapAroundAt4GB)
+TEST(Paging, LinearAddressesWrapAroundAt4GB)
 {
     Paged p{kStore};
+    p.cpu.state.seg[DS].base = 0xFFFFFFF0;
     p.set<u32>(Program::kPageDirectory + 1023 * 4, 0x102000 | P | W | U);
     p.set<u32>(0x102000 + 1023 * 4, kPage | P | W | U);
     p.map(0, kNext | P | W | U);
     p.cpu.state_loaded();
-    p.reg(RBX) = 0xFFFFFFFE;
+    p.reg(RBX) = 0xE;
     EXPECT_EQ(p.page_fault(), -1);
     EXPECT_EQ(p.get<u16>(kPage + 0xFFE), 0x3344);
     EXPECT_EQ(p.get<u16>(kNext), 0x1122);

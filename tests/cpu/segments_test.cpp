@@ -47,6 +47,8 @@ TEST(Limits, TheLastByteMustBeWithin)
     EXPECT_EQ((Access1{0x493, 0xFF, 0xFC, kStore32}.vector()), -1);
     EXPECT_EQ((Access1{0x493, 0xFF, 0xFD, kLoad32}.vector()), 13);
     EXPECT_EQ((Access1{0x493, 0xFF, 0xFFFFFFFF, kLoad32}.vector()), 13) << "offsets do not wrap";
+    EXPECT_EQ((Access1{0x493, 0xFFFFFFFF, 0xFFFFFFFE, kStore32}.vector()), 13)
+        << "in a segment of 4 GB neither (host processors)";
 }
 
 TEST(Limits, ExpandDownSegmentsBeginAboveTheirLimit)

@@ -382,5 +382,19 @@ TEST(PortStrings, AreCheckedAgainstTheBitmap)
     EXPECT_EQ(p.reg(RCX), 2u);
 }
 
+TEST(PortStrings, NeedTheRightToThePortEvenForNoIteration)
+{
+    for (const int opcode : {0x6C, 0x6E}) {
+        Program p;
+        p.start_user();
+        p.code({0xF3, opcode});
+        p.reg(RCX) = 0;
+        p.reg(RDX) = 0x61;
+        p.set<u16>(Program::kTss + 0x66, 0x68);
+        p.set<u8>(Program::kTss + 0x68 + 0x61 / 8, 1 << (0x61 % 8));
+        EXPECT_EQ(p.run_to_vector(), 13);
+    }
+}
+
 }  // namespace
 }  // namespace reprise

@@ -220,6 +220,21 @@ TEST(Selectors, ArplRaisesThePrivilegeLevel)
     EXPECT_FALSE(p.zf());
 }
 
+TEST(Selectors, ArplThatRaisesNothingDoesNotWrite)
+{
+    for (const int rpl : {1, 2, 3}) {
+        Level0 p{{0x63, 0x0B}};              // arpl [ebx], cx
+        p.cpu.state.seg[DS].access = 0xC91;  // read-only
+        p.cpu.state_loaded();
+        p.set<u16>(kD, 0x12);
+        p.reg(RCX) = static_cast<u64>(rpl);
+        p.step();
+        if (rpl == 3) EXPECT_EQ(p.ip(), Program::kHandlers + 16 * kGeneralProtection);
+        else EXPECT_EQ(p.ip(), kC + 2);
+        EXPECT_EQ(p.get<u16>(kD), 0x12);
+    }
+}
+
 TEST(Selectors, AreUndefinedInRealMode)
 {
     for (const Program::Bytes& bytes :

@@ -12,7 +12,8 @@ constexpr u8 kInt3 = 0xCC;
 
 bool has_form(const Opcode& row, std::initializer_list<Form> forms)
 {
-    return std::ranges::any_of(row.operands, [&](Form f) { return std::ranges::find(forms, f) != forms.end(); });
+    return std::ranges::any_of(row.operands,
+                               [&](Form f) { return std::ranges::find(forms, f) != forms.end(); });
 }
 
 bool is_named(const Opcode& row, std::initializer_list<std::string_view> names)
@@ -23,9 +24,11 @@ bool is_named(const Opcode& row, std::initializer_list<std::string_view> names)
 /// Not comparable: it leaves user mode, tells of the machine, or the kernel answers in its place.
 bool is_excluded(const Opcode& row)
 {
-    return is_named(row, {"rdtsc", "rdtscp", "rdpmc", "cpuid", "syscall", "sysenter", "sysexit", "sysret",
-                          "sgdt", "sidt", "sldt", "str", "smsw",  // UMIP: emulated by Linux (umip.c)
-                          "jmp far", "call far", "retf", "iret", "esc"});
+    if (row.code == 0x124 || row.code == 0x126) return true;  // test registers: of the 386 and 486
+    return is_named(
+        row, {"rdtsc", "rdtscp", "rdpmc", "cpuid", "syscall", "sysenter", "sysexit", "sysret",
+              "sgdt", "sidt", "sldt", "str", "smsw",  // UMIP: emulated by Linux (umip.c)
+              "jmp far", "call far", "retf", "iret", "esc"});
 }
 
 /// An instruction under construction, with the places of its parts.
@@ -72,7 +75,8 @@ private:
     u64& gpr(int r) { return test_.start.gpr[static_cast<std::size_t>(r)]; }
     u16& selector(Seg s) { return test_.start.selector[s]; }
 
-    // ---- Code ------------------------------------------------------------------------------------
+    // ---- Code
+    // ------------------------------------------------------------------------------------
 
     void build_code()
     {
@@ -101,7 +105,8 @@ private:
         if (random_.one_in(8)) code_.add(0x67);
         if (!fixed && random_.one_in(4)) code_.add(0x66);
         if (random_.one_in(row_.rules & kLockable ? 6 : 100)) code_.add(0xF0);
-        if (!fixed && random_.one_in(row_.rules & kStringOp ? 2 : 40)) code_.add(random_.one_of(kRepeats));
+        if (!fixed && random_.one_in(row_.rules & kStringOp ? 2 : 40))
+            code_.add(random_.one_of(kRepeats));
         constexpr std::array<u8, 5> kMandatory = {0, 0, 0x66, 0xF3, 0xF2};
         if (const u8 prefix = kMandatory[static_cast<std::size_t>(row_.prefix)]) code_.add(prefix);
         if (random_.one_in(40)) code_.add(0x66);
@@ -144,17 +149,26 @@ private:
         code_.length = static_cast<u8>(std::min<u64>(code_.length, kCodeEnd - linear));
     }
 
-    // ---- Registers -------------------------------------------------------------------------------
+    // ---- Registers
+    // -------------------------------------------------------------------------------
 
     void choose_segments()
     {
-        static constexpr u16 kAny[] = {
-            ldt_selector(kData16), ldt_selector(kData32), ldt_selector(kShortData), ldt_selector(kDownData16),
-            ldt_selector(kReadOnlyData), ldt_selector(kCode32), ldt_selector(kDownData32),
-            kUserDs, kUserCs32, 0};
-        static constexpr u16 kStacks[] = {ldt_selector(kData16), ldt_selector(kData32), ldt_selector(kShortData),
-                                          ldt_selector(kDownData16), ldt_selector(kDownData32), kUserDs};
-        static constexpr u16 kCodes16[] = {ldt_selector(kCode16), ldt_selector(kCode16), ldt_selector(kExecuteOnly)};
+        static constexpr u16 kAny[] = {ldt_selector(kData16),
+                                       ldt_selector(kData32),
+                                       ldt_selector(kShortData),
+                                       ldt_selector(kDownData16),
+                                       ldt_selector(kReadOnlyData),
+                                       ldt_selector(kCode32),
+                                       ldt_selector(kDownData32),
+                                       kUserDs,
+                                       kUserCs32,
+                                       0};
+        static constexpr u16 kStacks[] = {ldt_selector(kData16),     ldt_selector(kData32),
+                                          ldt_selector(kShortData),  ldt_selector(kDownData16),
+                                          ldt_selector(kDownData32), kUserDs};
+        static constexpr u16 kCodes16[] = {ldt_selector(kCode16), ldt_selector(kCode16),
+                                           ldt_selector(kExecuteOnly)};
         static constexpr u16 kCodes32[] = {kUserCs32, kUserCs32, ldt_selector(kCode32)};
         test_.start.selector = {kUserDs, kUserCs64, kUserDs, kUserDs, 0, 0};
         test_.fs_base = kArea;
@@ -162,8 +176,10 @@ private:
         if (long_mode()) return;
         const bool small = test_.mode == Mode::Bits16 || test_.insn.address_bytes() == 2;
         const u16 usual = small ? ldt_selector(kData16) : kUserDs;
-        test_.start.selector = {usual, 0, usual, usual, ldt_selector(kData32), ldt_selector(kData16)};
-        selector(CS) = test_.mode == Mode::Bits16 ? random_.one_of(kCodes16) : random_.one_of(kCodes32);
+        test_.start.selector = {
+            usual, 0, usual, usual, ldt_selector(kData32), ldt_selector(kData16)};
+        selector(CS) =
+            test_.mode == Mode::Bits16 ? random_.one_of(kCodes16) : random_.one_of(kCodes32);
         for (const Seg seg : {ES, DS, FS, GS})
             if (random_.one_in(8)) selector(seg) = random_.one_of(kAny);
         if (random_.one_in(6)) selector(SS) = random_.one_of(kStacks);
@@ -177,11 +193,13 @@ private:
             for (int r = 0; r < 8; ++r) gpr(r) = static_cast<u32>(gpr(r));
         }
         // AC, RF and the flags that user mode may change; not TF, ID and NT.
-        test_.start.eflags = static_cast<u32>(kReservedSetFlags | IF | (random_.bits() & (kArithmeticFlags | DF)));
+        test_.start.eflags =
+            static_cast<u32>(kReservedSetFlags | IF | (random_.bits() & (kArithmeticFlags | DF)));
         if (!random_.one_in(4)) test_.start.eflags &= ~static_cast<u32>(DF);
         if (random_.one_in(16)) test_.start.eflags |= AC;
         const Class kind = class_of(row_);
-        if (kind != Class::Integer || random_.one_in(64)) test_.start.fx = random_.fx(kind == Class::X87, kind == Class::Mmx);
+        if (kind != Class::Integer || random_.one_in(64))
+            test_.start.fx = random_.fx(kind == Class::X87, kind == Class::Mmx);
         if (!long_mode())
             for (std::size_t i = 8; i < 16; ++i) test_.start.fx.xmm[i] = {};
         if (random_.one_in(2)) gpr(RCX) = (gpr(RCX) & ~u64{0xFF}) | random_.below(70);
@@ -206,7 +224,8 @@ private:
         return segment_base(test_.start.selector[seg]);
     }
 
-    /// Makes a register point at a linear address. Addresses of 16 bits leave the upper half random.
+    /// Makes a register point at a linear address. Addresses of 16 bits leave the upper half
+    /// random.
     void aim(int reg, u8 seg, u64 linear, bool small)
     {
         const u64 offset = linear - base_of(seg);
@@ -215,7 +234,8 @@ private:
         else gpr(reg) = static_cast<u32>(offset);
     }
 
-    // ---- Memory operands -------------------------------------------------------------------------
+    // ---- Memory operands
+    // -------------------------------------------------------------------------
 
     void aim_memory_operand()
     {
@@ -223,7 +243,8 @@ private:
         if (!insn.memory || random_.one_in(32)) return;
         const u64 linear = data_address();
         if (has_form(row_of(), {Form::Ob, Form::Ov})) {
-            patch_code(code_.length - insn.address_bytes(), insn.address_bytes(), linear - base_of(insn.seg));
+            patch_code(code_.length - insn.address_bytes(), insn.address_bytes(),
+                       linear - base_of(insn.seg));
             decode_again();
         } else if (!aim_registers(linear)) {
             return;
@@ -273,7 +294,8 @@ private:
 
     void patch_code(int at, int bytes, u64 value)
     {
-        for (int i = 0; i < bytes; ++i) code_.bytes[static_cast<std::size_t>(at + i)] = static_cast<u8>(value >> 8 * i);
+        for (int i = 0; i < bytes; ++i)
+            code_.bytes[static_cast<std::size_t>(at + i)] = static_cast<u8>(value >> 8 * i);
     }
 
     void decode_again() { decode(code_.bytes, decode_mode(test_.mode), test_.insn); }
@@ -284,7 +306,9 @@ private:
         Patch patch;
         patch.address = static_cast<u32>(linear);
         patch.size = 16;
-        const auto put = [&](std::size_t at, auto value) { std::memcpy(patch.bytes.data() + at, &value, sizeof value); };
+        const auto put = [&](std::size_t at, auto value) {
+            std::memcpy(patch.bytes.data() + at, &value, sizeof value);
+        };
         const Class kind = class_of(row_of());
         if (kind == Class::X87) {
             switch (random_.below(5)) {
@@ -302,7 +326,10 @@ private:
             put(0, random_.integer());
             put(8, random_.integer());
             // What CMPXCHG compares with.
-            if (random_.one_in(3)) put(0, is_named(row_of(), {"cmpxchg8b"}) ? gpr(RDX) << 32 | static_cast<u32>(gpr(RAX)) : gpr(RAX));
+            if (random_.one_in(3))
+                put(0, is_named(row_of(), {"cmpxchg8b"})
+                           ? gpr(RDX) << 32 | static_cast<u32>(gpr(RAX))
+                           : gpr(RAX));
             if (random_.one_in(3)) put(8, gpr(RDX));
         } else {
             const Xmm value = random_.vector(kind == Class::Sse);
@@ -314,7 +341,8 @@ private:
 
     void put_decimal(Patch& patch)
     {
-        for (std::size_t i = 0; i < 9; ++i) patch.bytes[i] = static_cast<u8>(random_.below(10) << 4 | random_.below(10));
+        for (std::size_t i = 0; i < 9; ++i)
+            patch.bytes[i] = static_cast<u8>(random_.below(10) << 4 | random_.below(10));
         patch.bytes[9] = static_cast<u8>(random_.below(2) << 7);
     }
 
@@ -349,7 +377,8 @@ private:
         Patch patch;
         patch.size = 8;
         std::memcpy(patch.bytes.data(), &target, 8);
-        if (test_.insn.memory && !test_.patches.empty()) patch.address = test_.patches.back().address;
+        if (test_.insn.memory && !test_.patches.empty())
+            patch.address = test_.patches.back().address;
         else patch.address = static_cast<u32>(gpr(RSP) + base_of(SS));
         if (test_.insn.memory || random_.one_in(2)) test_.patches.push_back(patch);
         else gpr(test_.insn.dst & 7) = target;
@@ -367,8 +396,10 @@ Class class_of(const Opcode& row)
 {
     const int byte = row.code & 0xFF;
     if (row.code < 0x100 && ((byte >= 0xD8 && byte <= 0xDF) || byte == 0x9B)) return Class::X87;
-    if (has_form(row, {Form::Vdq, Form::Udq, Form::Ww, Form::Wd, Form::Wq, Form::Wdq})) return Class::Sse;
-    if (has_form(row, {Form::Pq, Form::Nq, Form::Qd, Form::Qq}) || row.feature == Feature::Mmx) return Class::Mmx;
+    if (has_form(row, {Form::Vdq, Form::Udq, Form::Ww, Form::Wd, Form::Wq, Form::Wdq}))
+        return Class::Sse;
+    if (has_form(row, {Form::Pq, Form::Nq, Form::Qd, Form::Qq}) || row.feature == Feature::Mmx)
+        return Class::Mmx;
     switch (row.feature) {
     case Feature::Fxsr:
     case Feature::Sse:
@@ -386,11 +417,13 @@ DecodeMode decode_mode(Mode mode)
     return {static_cast<CodeSize>(mode), false, model.level, model.features};
 }
 
-Generator::Generator(Mode mode, std::array<bool, 4> classes, std::string_view mnemonic) : mode_(mode)
+Generator::Generator(Mode mode, std::array<bool, 4> classes, std::string_view mnemonic)
+    : mode_(mode)
 {
     for (u16 i = 0; i < opcodes().size(); ++i) {
         const Opcode& row = opcodes()[i];
-        if (!row.mnemonic || is_excluded(row) || !classes[static_cast<std::size_t>(class_of(row))]) continue;
+        if (!row.mnemonic || is_excluded(row) || !classes[static_cast<std::size_t>(class_of(row))])
+            continue;
         if (!mnemonic.empty() && mnemonic != row.mnemonic) continue;
         if (row.rules & (mode == Mode::Bits64 ? kInvalid64 : kOnly64)) continue;
         rows_.push_back(i);

@@ -1,4 +1,5 @@
-/// Makes instructions from the rows of the opcode table, and states in which most of them do something.
+/// Makes instructions from the rows of the opcode table, and states in which most of them do
+/// something.
 #pragma once
 
 #include <optional>

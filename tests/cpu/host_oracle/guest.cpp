@@ -16,6 +16,7 @@ constexpr u32 kGdt = 0x0000, kIdt = 0x1000, kTss = 0x2000, kLdtTable = 0x3000, k
               kStackTop = 0x7000, kSystemBytes = 0x8000;
 constexpr u32 kDirectory = 0x210000, kAreaTable = 0x211000, kSystemTable = 0x212000;
 constexpr u16 kKernelCs = 0x08, kKernelDs = 0x18, kTssSelector = 0x40, kLdtSelector = 0x50;
+constexpr u16 kPerCpu = 0x78;  // data that says which CPU this is, to those who can read a limit
 constexpr u32 kPresent = 1, kWritable = 2, kUser = 4;
 constexpr u32 kHandlerBytes = 16;
 
@@ -56,17 +57,21 @@ void Guest::build_tables()
     const u64 gdt = kSystem + kGdt;
     set<u64>(gdt + kKernelCs, raw_descriptor(0, 0xFFFFF, 0x9B, 0xC));
     set<u64>(gdt + kKernelDs, raw_descriptor(0, 0xFFFFF, 0x93, 0xC));
-    for (const u16 selector : {kUserCs32, kUserDs, kUserCs64}) set<u64>(gdt + (selector & ~7u), raw_descriptor(selector));
+    for (const u16 selector : {kUserCs32, kUserDs, kUserCs64})
+        set<u64>(gdt + (selector & ~7u), raw_descriptor(selector));
+    set<u64>(gdt + kPerCpu, raw_descriptor(0, 0, 0xF5, 4));
     set<u64>(gdt + kTssSelector, raw_descriptor(kSystemLinear + kTss, 0x67, 0x8B, 0));
-    set<u64>(gdt + kLdtSelector, raw_descriptor(kSystemLinear + kLdtTable, kLdtEntries * 8 - 1, 0x82, 0));
-    for (u32 i = 0; i < kLdtEntries; ++i) set<u64>(kSystem + kLdtTable + i * 8, raw_descriptor(kLdt[i]));
+    set<u64>(gdt + kLdtSelector,
+             raw_descriptor(kSystemLinear + kLdtTable, kLdtEntries * 8 - 1, 0x82, 0));
+    for (u32 i = 0; i < kLdtEntries; ++i)
+        set<u64>(kSystem + kLdtTable + i * 8, raw_descriptor(kLdt[i]));
 
     for (u32 v = 0; v < 256; ++v) {
         const u32 handler = kSystemLinear + kHandlers + kHandlerBytes * v;
         // User code may call the handlers of INT3 and INTO (Linux: idt.c).
         const u32 access = v == kBreakpoint || v == kOverflow ? 0xEE : 0x8E;
-        set<u64>(kSystem + kIdt + 8 * v, (handler & 0xFFFF) | u64{kKernelCs} << 16 | u64{access} << 40 |
-                                             u64{handler >> 16} << 48);
+        set<u64>(kSystem + kIdt + 8 * v, (handler & 0xFFFF) | u64{kKernelCs} << 16 |
+                                             u64{access} << 40 | u64{handler >> 16} << 48);
         set<u8>(kSystem + kHandlers + kHandlerBytes * v, 0xF4);  // HLT
     }
     set<u32>(kSystem + kTss + 4, kSystemLinear + kStackTop);
@@ -95,7 +100,8 @@ void Guest::load(const TestCase& test)
     s.pending_debug = 0;
     s.cr2 = 0;
     s.cpl = 3;
-    for (const u8 seg : {ES, CS, SS, DS, FS, GS}) cpu_.set_segment(seg, to_segment(r.selector[seg]));
+    for (const u8 seg : {ES, CS, SS, DS, FS, GS})
+        cpu_.set_segment(seg, to_segment(r.selector[seg]));
 
     const FxImage& fx = r.fx;
     FpuState& f = s.fpu;
@@ -119,7 +125,8 @@ void Guest::execute(const TestCase& test)
 {
     constexpr int kMaxIterations = 100'000;
     endless_ = false;
-    const bool repeats = test.row >= 0 && (opcodes()[static_cast<std::size_t>(test.row)].rules & kStringOp) &&
+    const bool repeats = test.row >= 0 &&
+                         (opcodes()[static_cast<std::size_t>(test.row)].rules & kStringOp) &&
                          (test.insn.prefixes & (kPrefixRep | kPrefixRepne));
     for (int i = 0; i < kMaxIterations; ++i) {
         cpu_.run(cpu_.state.clock + 1);

@@ -1,4 +1,5 @@
-/// Our processor in the place of the host's: the same pages, segments and registers around one instruction.
+/// Our processor in the place of the host's: the same pages, segments and registers around one
+/// instruction.
 #pragma once
 
 #include "cpu/cpu.h"
@@ -10,6 +11,8 @@ namespace reprise::oracle {
 class Guest {
 public:
     Guest();
+
+    static bool runs(Mode mode) { return mode != Mode::Bits64; }
 
     Outcome run(const TestCase& test);
 

@@ -4,6 +4,7 @@
 
 #include <asm/ldt.h>
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -41,7 +42,10 @@ volatile u64 g_running_seed, g_watched_seed;
     if (g_running_seed != 0 && g_running_seed == g_watched_seed) {
         static constexpr char text[] = "host_oracle: a test does not end on the host\n";
         long result;
-        asm volatile("syscall" : "=a"(result) : "a"(SYS_write), "D"(2), "S"(text), "d"(sizeof text - 1) : "rcx", "r11", "memory");
+        asm volatile("syscall"
+                     : "=a"(result)
+                     : "a"(SYS_write), "D"(2), "S"(text), "d"(sizeof text - 1)
+                     : "rcx", "r11", "memory");
         asm volatile("syscall" : : "a"(SYS_exit_group), "D"(3));
     }
     g_watched_seed = g_running_seed;
@@ -78,7 +82,9 @@ Outcome read_exit()
     r.rip = static_cast<u64>(gregs[REG_RIP]);
     r.eflags = static_cast<u32>(gregs[REG_EFL]);
     const u64 selectors = static_cast<u64>(gregs[REG_CSGSFS]);
-    r.selector = {exit.es, static_cast<u16>(selectors), static_cast<u16>(selectors >> 48), exit.ds, exit.fs, exit.gs};
+    r.selector = {
+        exit.es, static_cast<u16>(selectors), static_cast<u16>(selectors >> 48), exit.ds, exit.fs,
+        exit.gs};
     std::memcpy(static_cast<void*>(&r.fx), exit.context->uc_mcontext.fpregs, sizeof r.fx);
     result.vector = static_cast<int>(gregs[REG_TRAPNO]);
     result.error_code = static_cast<u32>(gregs[REG_ERR]);
@@ -108,7 +114,8 @@ std::string Host::map_area()
     if (file < 0 || ftruncate(file, kAreaBytes) != 0)
         return fmt::format("there is no memory for the tests ({})", std::strerror(errno));
     void* alias = mmap(nullptr, kAreaBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (alias == MAP_FAILED) return fmt::format("cannot map the test's memory ({})", std::strerror(errno));
+    if (alias == MAP_FAILED)
+        return fmt::format("cannot map the test's memory ({})", std::strerror(errno));
     alias_ = static_cast<u8*>(alias);
     for (u32 i = 0; i < kPages.size(); ++i) {
         if (kPages[i] == PageKind::Hole) continue;
@@ -154,7 +161,8 @@ void Host::install_handlers()
     struct sigaction action {};
     action.sa_sigaction = reprise_oracle_handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    for (const int signal : {SIGTRAP, SIGSEGV, SIGFPE, SIGILL, SIGBUS}) sigaction(signal, &action, nullptr);
+    for (const int signal : {SIGTRAP, SIGSEGV, SIGFPE, SIGILL, SIGBUS})
+        sigaction(signal, &action, nullptr);
     struct sigaction alarm {};
     alarm.sa_handler = watchdog;
     alarm.sa_flags = SA_ONSTACK | SA_RESTART;
@@ -169,13 +177,26 @@ std::string Host::refusal(Mode mode) const
     return mode == Mode::Bits64 ? "" : ldt_error_;
 }
 
+std::string Host::vendor()
+{
+    unsigned highest = 0;
+    std::array<unsigned, 3> name{};
+    __get_cpuid(0, &highest, &name[0], &name[2], &name[1]);
+    return {reinterpret_cast<const char*>(name.data()), sizeof name};
+}
+
 Outcome Host::run(const TestCase& test)
 {
     make_frame(test);
     const Registers& r = test.start;
-    const EntryRegisters entry = {reinterpret_cast<u64>(&g_frame), test.mode == Mode::Bits64,
-                                  test.fs_base, test.gs_base,
-                                  r.selector[DS], r.selector[ES], r.selector[FS], r.selector[GS]};
+    const EntryRegisters entry = {reinterpret_cast<u64>(&g_frame),
+                                  test.mode == Mode::Bits64,
+                                  test.fs_base,
+                                  test.gs_base,
+                                  r.selector[DS],
+                                  r.selector[ES],
+                                  r.selector[FS],
+                                  r.selector[GS]};
     g_running_seed = test.seed | 1;
     reprise_oracle_enter(&entry);
     g_running_seed = 0;
@@ -191,6 +212,7 @@ namespace reprise::oracle {
 Host::Host() : area_error_("this host is no x86-64 with Linux") {}
 Host::~Host() = default;
 std::string Host::refusal(Mode) const { return area_error_; }
+std::string Host::vendor() { return {}; }
 Outcome Host::run(const TestCase&) { return {}; }
 
 }  // namespace reprise::oracle

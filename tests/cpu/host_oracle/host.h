@@ -7,8 +7,9 @@
 
 namespace reprise::oracle {
 
-/// Executes one instruction in user mode: a hand-made signal frame and rt_sigreturn(2) begin it with all
-/// registers, and an INT3 behind it, or its exception, ends it in a signal handler. One at a time.
+/// Executes one instruction in user mode: a hand-made signal frame and rt_sigreturn(2) begin it
+/// with all registers, and an INT3 behind it, or its exception, ends it in a signal handler. One at
+/// a time.
 class Host {
 public:
     Host();
@@ -21,6 +22,9 @@ public:
 
     /// What the exception was; `memory()` is what the instruction left.
     Outcome run(const TestCase& test);
+
+    /// CPUID's name of its maker.
+    static std::string vendor();
 
     /// The area as the tests see it; holes are filled with zeros.
     u8* memory() { return alias_; }

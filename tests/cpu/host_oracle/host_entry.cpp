@@ -10,15 +10,17 @@ using reprise::oracle::Exit;
 static_assert(offsetof(EntryRegisters, set_bases) == 8 && offsetof(EntryRegisters, fs_base) == 16 &&
               offsetof(EntryRegisters, gs_base) == 24 && offsetof(EntryRegisters, ds) == 32);
 static_assert(offsetof(Exit, ds) == 0 && offsetof(Exit, es) == 2 && offsetof(Exit, fs) == 4 &&
-              offsetof(Exit, gs) == 6 && offsetof(Exit, signal) == 8 && offsetof(Exit, context) == 16);
+              offsetof(Exit, gs) == 6 && offsetof(Exit, signal) == 8 &&
+              offsetof(Exit, context) == 16);
 
 extern "C" {
 Exit reprise_oracle_exit;
 reprise::u64 reprise_oracle_fs_base;
 }
 
-// System calls by number: 15 rt_sigreturn, 158 arch_prctl with 1001 ARCH_SET_GS and 1002 ARCH_SET_FS.
-// Nothing between the loads of the segment registers and the end uses FS or the stack of the test.
+// System calls by number: 15 rt_sigreturn, 158 arch_prctl with 1001 ARCH_SET_GS and 1002
+// ARCH_SET_FS. Nothing between the loads of the segment registers and the end uses FS or the stack
+// of the test.
 asm(R"(
     .text
     .globl reprise_oracle_enter

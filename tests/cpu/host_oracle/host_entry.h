@@ -1,5 +1,5 @@
-/// The way into a test and out of it again, in assembly language: between the two nothing of this program's
-/// registers is left, not even FS, which its thread-local variables are found through.
+/// The way into a test and out of it again, in assembly language: between the two nothing of this
+/// program's registers is left, not even FS, which its thread-local variables are found through.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__)

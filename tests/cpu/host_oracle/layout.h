@@ -1,4 +1,5 @@
-/// Where everything is that a test can see: the same linear addresses and selectors on both processors.
+/// Where everything is that a test can see: the same linear addresses and selectors on both
+/// processors.
 #pragma once
 
 #include <array>
@@ -34,14 +35,25 @@ struct LdtEntry {
     u32 limit;
     u8 contents;  // 0 data, 1 data that expands down, 2 code
     bool read_exec_only;
-    bool big;     // D or B
-    bool pages;   // G
+    bool big;    // D or B
+    bool pages;  // G
     bool present;
 };
 
 enum LdtIndex : u8 {
-    kCode16, kData16, kData32, kShortData, kDownData16, kReadOnlyData, kCode32, kExecuteOnly,
-    kDownData32, kAbsentData, kFlatCode32, kFlatCode16, kLdtEntries
+    kCode16,
+    kData16,
+    kData32,
+    kShortData,
+    kDownData16,
+    kReadOnlyData,
+    kCode32,
+    kExecuteOnly,
+    kDownData32,
+    kAbsentData,
+    kFlatCode32,
+    kFlatCode16,
+    kLdtEntries
 };
 
 inline constexpr std::array<LdtEntry, kLdtEntries> kLdt = {{
@@ -71,7 +83,8 @@ constexpr u64 raw_descriptor(const LdtEntry& e)
 {
     const u16 type = static_cast<u16>(1 | (e.read_exec_only ? 0 : 2) | e.contents << 2);
     const u16 access = static_cast<u16>(0x70 | (e.present ? 0x80 : 0) | type);
-    return raw_descriptor(e.base, e.limit, access, static_cast<u8>((e.big ? 4 : 0) | (e.pages ? 8 : 0)));
+    return raw_descriptor(e.base, e.limit, access,
+                          static_cast<u8>((e.big ? 4 : 0) | (e.pages ? 8 : 0)));
 }
 
 inline constexpr u64 kGdtCode32 = raw_descriptor(0, 0xFFFFF, 0xFB, 0xC);

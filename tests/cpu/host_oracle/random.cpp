@@ -77,17 +77,21 @@ FxImage Random::fx(bool x87, bool mmx)
     if (x87 || mmx) {
         const u64 masks = one_in(4) ? below(64) : 0x3F;
         static constexpr u64 kPrecision[] = {3, 3, 3, 2, 0, 1};
-        image.control = static_cast<u16>(0x40 | masks | (x87 ? one_of(kPrecision) : 3) << 8 | below(4) << 10);
+        image.control =
+            static_cast<u16>(0x40 | masks | (x87 ? one_of(kPrecision) : 3) << 8 | below(4) << 10);
         // ES and B say that an unmasked exception is pending; rarely one is.
         u64 exceptions = one_in(3) ? below(64) : 0;
         if (!one_in(16)) exceptions &= masks;
         const bool pending = (exceptions & ~masks & 0x3F) != 0;
-        image.status = static_cast<u16>(exceptions | (exceptions & 1 ? below(2) << 6 : 0) |
-                                        (pending ? 0x8080 : 0) | (bits() & 0x4700) | below(8) << 11);
+        image.status =
+            static_cast<u16>(exceptions | (exceptions & 1 ? below(2) << 6 : 0) |
+                             (pending ? 0x8080 : 0) | (bits() & 0x4700) | below(8) << 11);
         image.tags = static_cast<u8>(one_in(2) ? 0xFF : one_in(2) ? bits() | bits() : bits());
-        image.opcode = static_cast<u16>(below(0x800));
-        image.ip = static_cast<u32>(bits());
-        image.data = static_cast<u32>(bits());
+        if (pending) {  // else AMD's processors load none of these (APM vol. 5, FXRSTOR)
+            image.opcode = static_cast<u16>(below(0x800));
+            image.ip = static_cast<u32>(bits());
+            image.data = static_cast<u32>(bits());
+        }
         for (Xmm& st : image.st) {
             const Float80 value = float80();
             st = {value.significand, value.sign_exponent};
@@ -95,8 +99,8 @@ FxImage Random::fx(bool x87, bool mmx)
         }
     }
     const u64 masks = one_in(4) ? below(64) : 0x3F;
-    image.mxcsr = static_cast<u32>((one_in(3) ? below(64) & masks : 0) | (one_in(4) ? 0x40 : 0) | masks << 7 |
-                                   below(4) << 13 | (one_in(4) ? 0x8000 : 0));
+    image.mxcsr = static_cast<u32>((one_in(3) ? below(64) & masks : 0) | (one_in(4) ? 0x40 : 0) |
+                                   masks << 7 | below(4) << 13 | (one_in(4) ? 0x8000 : 0));
     const bool floating = !mmx;
     for (Xmm& x : image.xmm) x = vector(floating);
     return image;

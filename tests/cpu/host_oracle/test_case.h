@@ -55,17 +55,14 @@ struct TestCase {
     Insn insn;     // if `row` is not -1
 };
 
-/// What is in the pages of data before patches. The first byte of the area is the first here.
-const std::array<u8, kAreaBytes>& initial_memory();
-
 inline constexpr int kNoVector = -1;
 
 struct Outcome {
     Registers end;
     int vector = kNoVector;  // of the exception; the host always has one
     u32 error_code = 0;
-    u64 cr2 = 0;             // of a page fault
-    bool endless = false;    // of the emulated one: executed too long
+    u64 cr2 = 0;           // of a page fault
+    bool endless = false;  // of the emulated one: executed too long
 };
 
 }  // namespace reprise::oracle

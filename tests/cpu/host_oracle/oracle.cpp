@@ -1,0 +1,192 @@
+#include "tests/cpu/host_oracle/oracle.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace reprise::oracle {
+
+namespace {
+
+constexpr u8 kInt3 = 0xCC;
+
+bool holds_data(PageKind kind) { return kind == PageKind::Data || kind == PageKind::ReadOnly; }
+
+std::array<u8, kAreaBytes> make_initial_memory()
+{
+    std::array<u8, kAreaBytes> bytes{};
+    Random random(1);
+    for (u32 page = 0; page < kPages.size(); ++page) {
+        u8* at = bytes.data() + page * kPageBytes;
+        if (kPages[page] == PageKind::Code) std::fill_n(at, kPageBytes, kInt3);
+        if (!holds_data(kPages[page])) continue;
+        for (u32 i = 0; i < kPageBytes; i += 8) {
+            const u64 value = random.one_in(2) ? random.integer() : random.bits();
+            std::memcpy(at + i, &value, 8);
+        }
+    }
+    return bytes;
+}
+
+const std::array<u8, kAreaBytes>& initial_memory()
+{
+    static const std::array<u8, kAreaBytes> memory = make_initial_memory();
+    return memory;
+}
+
+std::array<bool, kClassNames.size()> chosen(const std::vector<std::string>& names)
+{
+    std::array<bool, kClassNames.size()> all{};
+    for (std::size_t c = 0; c < all.size(); ++c)
+        all[c] = names.empty() || std::ranges::find(names, kClassNames[c]) != names.end();
+    return all;
+}
+
+/// What jumps into itself could execute anything.
+bool is_unfit(const TestCase& test, const Outcome& ours)
+{
+    if (ours.endless) return true;
+    if (ours.vector != kNoVector) return false;
+    const u64 linear = ours.end.rip + segment_base(ours.end.selector[CS]);
+    return linear >= test.linear && linear < test.linear + test.length;
+}
+
+}  // namespace
+
+Oracle::Oracle(const Options& options, Mode mode, Host& host)
+    : options_(options),
+      mode_(mode),
+      host_(host),
+      generator_(mode, chosen(options.classes), options.row)
+{
+    std::ranges::copy(initial_memory(), host_.memory());
+    std::ranges::copy(initial_memory(), guest_.memory());
+}
+
+void Oracle::run()
+{
+    using Clock = std::chrono::steady_clock;
+    const auto begin = Clock::now();
+    const auto elapsed = [&] {
+        return std::chrono::duration<double>(Clock::now() - begin).count();
+    };
+    for (u64 i = 0; options_.count == 0 || i < options_.count; ++i) {
+        if (options_.seconds > 0 && i % 256 == 0 && elapsed() >= options_.seconds) break;
+        one(options_.first + i);
+    }
+    report(elapsed());
+}
+
+u64 Oracle::tests() const
+{
+    u64 sum = 0;
+    for (const Tally& t : tallies_) sum += t.tests;
+    return sum;
+}
+
+void Oracle::one(u64 number)
+{
+    const std::optional<TestCase> test = generator_.make(options_.seed + number);
+    if (!test) {
+        ++rejected_;
+        return;
+    }
+    prepare(*test);
+    const Outcome ours = guest_.run(*test);
+    if (is_unfit(*test, ours)) {
+        ++rejected_;
+    } else {
+        const Outcome host = host_.run(*test);
+        judge({*test, host, ours}, number);
+    }
+    restore(*test);
+}
+
+void Oracle::prepare(const TestCase& test)
+{
+    for (u8* memory : {host_.memory(), guest_.memory()}) {
+        for (const Patch& p : test.patches) {
+            for (u32 i = 0; i < p.size; ++i) {
+                const u32 offset = p.address + i - kArea;
+                if (offset < kAreaBytes && holds_data(kPages[offset / kPageBytes]))
+                    memory[offset] = p.bytes[i];
+            }
+        }
+        std::copy_n(test.code.begin(), test.length, memory + (test.linear - kArea));
+    }
+}
+
+void Oracle::restore(const TestCase& test)
+{
+    for (u8* memory : {host_.memory(), guest_.memory()}) {
+        std::fill_n(memory + (test.linear - kArea), test.length, kInt3);
+        for (u32 i = 0; i < kPages.size(); ++i)
+            if (holds_data(kPages[i]))
+                std::copy_n(initial_memory().begin() + i * kPageBytes, kPageBytes,
+                            memory + i * kPageBytes);
+    }
+}
+
+void Oracle::compare_memory(std::vector<Difference>& differences)
+{
+    for (u32 page = 0; page < kPages.size(); ++page) {
+        if (kPages[page] != PageKind::Data) continue;
+        const u8* host = host_.memory() + page * kPageBytes;
+        const u8* ours = guest_.memory() + page * kPageBytes;
+        if (std::memcmp(host, ours, kPageBytes) == 0) continue;
+        for (u32 i = 0; i < kPageBytes; ++i) {
+            if (host[i] == ours[i]) continue;
+            const u32 address = kArea + page * kPageBytes + i;
+            differences.push_back(
+                {What::Memory,
+                 fmt::format("memory {:X}: host {:02X}, we {:02X}", address, host[i], ours[i]),
+                 host[i], ours[i]});
+        }
+    }
+}
+
+void Oracle::judge(const Results& results, u64 number)
+{
+    constexpr std::size_t kMaxShown = 20;
+    const Opcode* row = results.row();
+    Tally& tally = tallies_[static_cast<std::size_t>(row ? class_of(*row) : Class::Integer)];
+    ++tally.tests;
+    tally.faults += results.ours.vector != kNoVector;
+    std::vector<Difference> differences = compare(results);
+    compare_memory(differences);
+    std::erase_if(differences, [&](const Difference& d) {
+        if (options_.undefined_flags && d.what == What::UndefinedFlags) return false;
+        const int rule = explanation(results, d);
+        if (rule >= 0) ++uses_[static_cast<std::size_t>(rule)];
+        return rule >= 0;
+    });
+    if (differences.empty()) return;
+    ++tally.differences;
+    if (++unexplained_[std::string(name_of(results.test))] > options_.show) return;
+    if (differences.size() > kMaxShown) differences.resize(kMaxShown);
+    fmt::print("{}  again: {}\n", describe(results, differences), command(number));
+}
+
+std::string Oracle::command(u64 number) const
+{
+    std::string text = fmt::format("host_oracle --mode {} --seed {:#x} --first {} --count 1",
+                                   bits_of(mode_), options_.seed, number);
+    for (const std::string& c : options_.classes) text += " --class " + c;
+    return options_.row.empty() ? text : text + " --row " + options_.row;
+}
+
+void Oracle::report(double seconds) const
+{
+    for (std::size_t c = 0; c < tallies_.size(); ++c) {
+        const Tally& t = tallies_[c];
+        if (t.tests != 0)
+            fmt::print("{} bit, {:8} {:8} tests, {} of them faulted, {} differ\n", bits_of(mode_),
+                       fmt::format("{}:", kClassNames[c]), t.tests, t.faults, t.differences);
+    }
+    for (const auto& [name, count] : unexplained_) fmt::print("{:8} x {}\n", count, name);
+    fmt::print("{} bit, all:     {:8} tests, {:.0f} per second; {} were unfit\n", bits_of(mode_),
+               tests(), static_cast<double>(tests()) / seconds, rejected_);
+}
+
+}  // namespace reprise::oracle
