@@ -60,17 +60,14 @@ auto required(const char* option, const std::string& value, const char* expected
 
 std::string cpu_model(const std::string& name)
 {
-    static const std::map<std::string, std::string> models = {
-        {"8086", "8086"},   {"8088", "8086"},  {"80286", "80286"}, {"286", "80286"},
-        {"80386", "80386"}, {"386", "80386"},  {"80486", "80486"}, {"486", "80486"},
-        {"586", "pentium"}, {"i386", "80386"}, {"i486", "80486"},  {"pentium", "pentium"},
-    };
-    const auto found = models.find(name);
-    if (found != models.end()) return found->second;
-    throw UsageError(
-        fmt::format("--cpu {}: there is no such model{}; known: 8086, 80286, 80386, "
-                    "80486, pentium",
-                    name, suggestion(name, {"8086", "80286", "80386", "80486", "pentium"})));
+    static const std::map<std::string, std::string> short_forms = {
+        {"8088", "8086"}, {"286", "80286"},  {"386", "80386"},  {"i386", "80386"},
+        {"486", "80486"}, {"i486", "80486"}, {"586", "pentium"}};
+    if (const auto found = short_forms.find(name); found != short_forms.end()) return found->second;
+    const std::vector<std::string> models = cpu_model_names();
+    if (std::ranges::find(models, name) != models.end()) return name;
+    throw UsageError(fmt::format("--cpu {}: there is no such model{}; known: {}", name,
+                                 suggestion(name, models), fmt::join(models, ", ")));
 }
 
 std::string boot_order(std::string text)
@@ -246,11 +243,11 @@ constexpr const char* kTimeForm = "a length of guest time such as 5s, 250ms or 1
 
 void MachineOptions::add_to(CLI::App& app)
 {
-    const auto option = [&](const char* names, std::string& value, const char* text) {
+    const auto option = [&](const char* names, std::string& value, const std::string& text) {
         app.add_option(names, value, text)->group("Machine");
     };
     option("--machine", machine_file, "A machine file (TOML); options override it");
-    option("--cpu", cpu, "8086, 80286, 80386, 80486 or pentium");
+    option("--cpu", cpu, fmt::format("{}", fmt::join(cpu_model_names(), ", ")));
     option("--mips", mips, "Guest instructions per microsecond (default 100)");
     option("-m,--memory", memory, "Size of RAM, such as 640K or 16M (a plain number: MiB)");
     option("--boot", boot, "Boot order: letters of a, c, d");

@@ -1,6 +1,6 @@
 #include "machine/config.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 // The parser asserts what a wrong file such as "[.a]" does not keep to, just before it reports the
 // error properly. Without the assertion it is the error that counts.
@@ -230,12 +230,9 @@ std::string Reader::cpu_model(const toml::node& node) const
 {
     const std::string value = text(node, "cpu.model");
     if (find_cpu_model(value)) return value;
-    std::vector<std::string_view> names;
-    for (const CpuModel& model : kCpuModels) names.push_back(model.name);
-    std::string list;
-    for (const auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
-    fail(node,
-         fmt::format("cpu.model '{}' is not one of {}{}", value, list, did_you_mean(value, names)));
+    const std::vector<std::string> names = cpu_model_names();
+    fail(node, fmt::format("cpu.model '{}' is not one of {}{}", value, fmt::join(names, ", "),
+                           did_you_mean(value, names)));
 }
 
 std::string Reader::boot_order(const toml::node& node) const
@@ -445,6 +442,13 @@ toml::table to_toml(const MachineConfig& config)
 }
 
 }  // namespace
+
+std::vector<std::string> cpu_model_names()
+{
+    std::vector<std::string> names;
+    for (const CpuModel& model : kCpuModels) names.emplace_back(model.name);
+    return names;
+}
 
 MachineConfig load_machine_file(const std::string& path)
 {

@@ -75,6 +75,9 @@ struct MachineConfig {
     bool operator==(const MachineConfig&) const = default;
 };
 
+/// What cpu_model may be, oldest first.
+std::vector<std::string> cpu_model_names();
+
 /// Reads a machine file: TOML with the keys below, all optional. Throws HostError naming file, line
 /// and key; an unknown key gets a suggestion. Relative paths start at the machine file's folder.
 ///

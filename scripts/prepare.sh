@@ -19,7 +19,7 @@ libpng-dev           screenshots
 zlib1g-dev           compressed images
 libzstd-dev          saved machines
 libxxhash-dev        state hashes
-nasm                 assembles the demo disk
+nasm                 assembles the demo disk and what starts kernels
 seabios              the firmware the PC starts with
 '
 test_packages='
