@@ -163,6 +163,8 @@ void RtcMc146818::update_cycle()
     update_irq();
 }
 
+bool RtcMc146818::irq() const { return (state.flags & kIrqf) != 0; }
+
 /// IRQF: some flag is set together with its enable.
 void RtcMc146818::update_irq()
 {

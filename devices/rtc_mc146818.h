@@ -44,6 +44,7 @@ public:
     explicit RtcMc146818(Scheduler& scheduler);
 
     std::function<void(bool level)> on_irq;  ///< true: the IRQ pin is asserted
+    bool irq() const;                        ///< what it was last told
 
     u8 read(u16 offset);               // offset 1: data
     void write(u16 offset, u8 value);  // offset 0: index (bits 6..0), 1: data

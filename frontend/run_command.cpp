@@ -195,6 +195,7 @@ bool run_headless(Machine& machine, const RunOptions& options)
         }
         const Stop stop = driver.run_until(goal);
         if (stop == Stop::Exit) return true;
+        if (stop == Stop::PoweredOff) return false;
         if (stop == Stop::Halted) {
             fmt::print(stderr, "reprise: the guest halted the CPU for good after {}\n",
                        time_text(machine.now()));

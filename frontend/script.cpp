@@ -275,6 +275,7 @@ const std::map<std::string, StepParser>& step_parsers()
          }},
         {"reset", [](Line&) -> step::Action { return step::Reset{}; }},
         {"power-cycle", [](Line&) -> step::Action { return step::PowerCycle{}; }},
+        {"power-button", [](Line&) -> step::Action { return step::PowerButton{}; }},
         {"save", [](Line& line) -> step::Action { return step::Save{line.value("a file")}; }},
         {"resume",
          [](Line& line) -> step::Action {
@@ -285,6 +286,8 @@ const std::map<std::string, StepParser>& step_parsers()
              const int code = static_cast<int>(line.number("an exit code"));
              return step::ExpectExit{code, within(line)};
          }},
+        {"expect-power-off",
+         [](Line& line) -> step::Action { return step::ExpectPowerOff{within(line)}; }},
     };
     return parsers;
 }

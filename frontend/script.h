@@ -58,6 +58,7 @@ struct Insert {
 };
 struct Reset {};
 struct PowerCycle {};
+struct PowerButton {};
 struct Save {
     std::string path;
 };
@@ -75,9 +76,13 @@ struct ExpectExit {
     int code = 0;
     Time within = 0;
 };
+struct ExpectPowerOff {
+    Time within = 0;
+};
 
 using Action = std::variant<Expect, Type, SendSerial, Mouse, Wait, Screenshot, Compare, Insert,
-                            Reset, PowerCycle, Save, Resume, CheckFile, StateHash, ExpectExit>;
+                            Reset, PowerCycle, PowerButton, Save, Resume, CheckFile, StateHash,
+                            ExpectExit, ExpectPowerOff>;
 
 }  // namespace step
 

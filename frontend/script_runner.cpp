@@ -73,11 +73,13 @@ private:
     void act(const step::Insert& insert);
     void act(const step::Reset&);
     void act(const step::PowerCycle&);
+    void act(const step::PowerButton&) { machine_->inject(PowerButtonInput{}); }
     void act(const step::Save& save);
     void act(const step::Resume& resume);
     void act(const step::CheckFile& check);
     void act(const step::StateHash& hash);
     void act(const step::ExpectExit& expect);
+    void act(const step::ExpectPowerOff& expect);
 
     const Script& script_;
     const RunnerOptions& options_;
@@ -222,6 +224,7 @@ void Runner::run_until(Time time)
         if (last_stop_ == Stop::Exit)
             throw StepFailed{
                 fmt::format("the guest has exited with code {}", machine_->exit_code())};
+        if (last_stop_ == Stop::PoweredOff) throw StepFailed{"the guest has turned the machine off"};
         if (stop_requested()) throw StepFailed{"stopped by a signal"};
         last_stop_ = driver_->run_until(std::min(time, machine_->now() + kSecond));
     } while (last_stop_ == Stop::Reached && machine_->now() < time);
@@ -437,6 +440,15 @@ void Runner::act(const step::ExpectExit& expect)
                                      time_text(expect.within))};
     if (machine_->exit_code() != expect.code)
         throw StepFailed{fmt::format("the guest exited with code {}", machine_->exit_code())};
+}
+
+void Runner::act(const step::ExpectPowerOff& expect)
+{
+    const Time deadline = machine_->now() + expect.within;
+    while (last_stop_ == Stop::Reached && machine_->now() < deadline) run_until(deadline);
+    if (last_stop_ != Stop::PoweredOff)
+        throw StepFailed{fmt::format("the guest did not turn the machine off within {} of guest time",
+                                     time_text(expect.within))};
 }
 
 }  // namespace

@@ -159,7 +159,8 @@ void Session::advance(HostTime until)
         const Stop stop = driver_.run_until(goal);
         pacer_.ran(begin, host_now(), machine_.now() - from);
         guest_exited_ = stop == Stop::Exit;
-        if (guest_exited_ || driver_.reached_end()) state_ = State::Finished;
+        if (guest_exited_ || stop == Stop::PoweredOff || driver_.reached_end())
+            state_ = State::Finished;
         if (stop == Stop::Halted) {
             state_ = State::Halted;
             set_notice("The CPU has halted for good");

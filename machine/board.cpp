@@ -125,6 +125,11 @@ Board::Board(const MachineConfig& machine_config, MessageSink tell)
     connect_pci();
     connect_vga();
     connect_boot_card();
+    if (has_apic()) {
+        connect_apic();
+        connect_hpet();
+        connect_power_management();
+    }
 
     rtc.set_time(config.rtc_base);
     fill_cmos();
@@ -135,25 +140,38 @@ Board::~Board() = default;
 
 // ---- Interrupts --------------------------------------------------------------------------------
 
+/// The interrupt lines of the ISA bus. Each goes to the 8259s, and to the I/O APIC's input of the same
+/// number, the timer's too: SeaBIOS's tables name no other for it.
+void Board::set_irq(int irq, bool level)
+{
+    pic[static_cast<std::size_t>(irq / 8 & 1)].set_irq(irq % 8, level);
+    io_apic.set_pin(irq, level);
+}
+
 void Board::connect_interrupts()
 {
     io.map(0x20, 0x21, pic[0]);
     io.map(0xA0, 0xA1, pic[1]);
-    pic[0].on_int = [this](bool level) { cpu.set_intr(level); };
+    // INTR and NMI are the local APIC's LINT0 and LINT1; without one, it is just wires.
+    pic[0].on_int = [this](bool level) { local_apic.set_lint(0, level); };
+    local_apic.on_external_acknowledge = [this] { return pic[0].acknowledge(); };
+    local_apic.on_intr = [this](bool level) { cpu.set_intr(level); };
+    local_apic.on_nmi = [this] { cpu.raise_nmi(); };
+    port_b.on_nmi = [this](bool level) { local_apic.set_lint(1, level && nmi_enabled_); };
     pic[1].on_int = [this](bool level) { pic[0].set_irq(2, level); };
     pic[0].on_cascade = [this](u8 cas) { return pic[1].acknowledge_cascade(cas); };
 
-    rtc.on_irq = [this](bool level) { pic[1].set_irq(0, level); };  // IRQ 8
-    keyboard_controller.on_keyboard_irq = [this](bool level) { pic[0].set_irq(1, level); };
-    keyboard_controller.on_mouse_irq = [this](bool level) { pic[1].set_irq(4, level); };  // IRQ 12
-    uart[0].on_irq = [this](bool) { pic[0].set_irq(4, uart_interrupt(0)); };
-    uart[1].on_irq = [this](bool) { pic[0].set_irq(3, uart_interrupt(1)); };
-    uart[0].on_modem_control = [this](u8) { pic[0].set_irq(4, uart_interrupt(0)); };
-    uart[1].on_modem_control = [this](u8) { pic[0].set_irq(3, uart_interrupt(1)); };
-    parallel.on_irq = [this](bool level) { pic[0].set_irq(7, level); };
-    fdc.on_irq = [this](bool level) { pic[0].set_irq(6, level); };
-    ide.on_irq[0] = [this](bool level) { pic[1].set_irq(6, level); };  // IRQ 14
-    ide.on_irq[1] = [this](bool level) { pic[1].set_irq(7, level); };  // IRQ 15
+    rtc.on_irq = [this](bool) { update_timer_irqs(); };
+    keyboard_controller.on_keyboard_irq = [this](bool level) { set_irq(1, level); };
+    keyboard_controller.on_mouse_irq = [this](bool level) { set_irq(12, level); };
+    uart[0].on_irq = [this](bool) { set_irq(4, uart_interrupt(0)); };
+    uart[1].on_irq = [this](bool) { set_irq(3, uart_interrupt(1)); };
+    uart[0].on_modem_control = [this](u8) { set_irq(4, uart_interrupt(0)); };
+    uart[1].on_modem_control = [this](u8) { set_irq(3, uart_interrupt(1)); };
+    parallel.on_irq = [this](bool level) { set_irq(7, level); };
+    fdc.on_irq = [this](bool level) { set_irq(6, level); };
+    ide.on_irq[0] = [this](bool level) { set_irq(14, level); };
+    ide.on_irq[1] = [this](bool level) { set_irq(15, level); };
 
     io.map(0x4D0, 0x4D1, elcr);
     elcr.on_elcr = [this](u8 low, u8 high) {
@@ -162,10 +180,8 @@ void Board::connect_interrupts()
     };
     pci.on_interrupt = [this](int wire, bool asserted) { isa_bridge.set_pirq(wire, asserted); };
     isa_bridge.on_irq = [this](int irq, bool level) {
-        pic[static_cast<std::size_t>(irq / 8 & 1)].set_irq(irq % 8, level);
-    };
-    port_b.on_nmi = [this](bool level) {
-        if (level && nmi_enabled_) cpu.raise_nmi();
+        if (irq == 9) update_irq9();
+        else set_irq(irq, level);
     };
 }
 
@@ -175,14 +191,12 @@ bool Board::uart_interrupt(std::size_t index) const
     return uart[index].irq() && (uart[index].modem_control() & 0x08);
 }
 
-u8 Board::acknowledge_interrupt() { return pic[0].acknowledge(); }
-
 // ---- Timers, speaker, NMI mask -----------------------------------------------------------------
 
 void Board::connect_timers()
 {
     io.map(0x40, 0x43, pit);
-    pit.on_out[0] = [this](bool level) { pic[0].set_irq(0, level); };
+    pit.on_out[0] = [this](bool) { update_timer_irqs(); };
     pit.on_out[2] = [this](bool level) { speaker.set_timer_out(level); };
     io.map(0x61, 0x61, port_b);
     port_b.on_gate2 = [this](bool level) { pit.set_gate(2, level); };
@@ -283,6 +297,12 @@ void Board::request_reset()
 void Board::reset()
 {
     reset_requested_ = false;
+    powered_off_ = false;
+    local_apic.reset();
+    map_local_apic();
+    io_apic.reset();
+    hpet.reset();
+    pm.reset();
     port_b.reset();
     port_92.reset();
     keyboard_controller.reset();
@@ -394,6 +414,8 @@ void Board::state_loaded()
     if (boot_card) boot_card->config.announce();
     vga.state_loaded();
     map_vga_window();
+    map_local_apic();
+    pm.announce();
     cpu.state_loaded();
 }
 }  // namespace reprise

@@ -20,11 +20,15 @@
 #include "devices/dma_8237.h"
 #include "devices/dma_page_registers.h"
 #include "devices/fdc_82077.h"
+#include "devices/hpet.h"
+#include "devices/io_apic.h"
 #include "devices/keyboard_8042.h"
+#include "devices/local_apic.h"
 #include "devices/parallel_port.h"
 #include "devices/pci/i440fx.h"
 #include "devices/pci/pci_bus.h"
 #include "devices/pci/piix3.h"
+#include "devices/pci/piix4_pm.h"
 #include "devices/pic_8259.h"
 #include "devices/piix_ide.h"
 #include "devices/pit_8254.h"
@@ -59,7 +63,10 @@ public:
     void write_memory(u64 address, int size, u64 value) override;
     u32 read_port(u16 port, int size) override;
     void write_port(u16 port, int size, u32 value) override;
-    u8 acknowledge_interrupt() override;
+    u8 acknowledge_interrupt() override { return local_apic.acknowledge(); }
+    void apic_base_changed(u64 value) override;
+    u8 read_task_priority() override { return local_apic.read_cr8(); }
+    void write_task_priority(u8 cr8) override;
     u64 a20_mask() const override { return a20_ ? ~u64{0} : ~(u64{1} << 20); }
     void shutdown() override { request_reset(); }
 
@@ -67,6 +74,12 @@ public:
     void request_reset();
     bool reset_requested() const { return reset_requested_; }
     void reset();
+
+    /// The chips that come with a local APIC: I/O APIC, HPET, ACPI power management.
+    bool has_apic() const { return cpu.model().has(Feature::Apic); }
+    bool powered_off() const { return powered_off_; }
+    /// A processor that waits with its interrupts off may still be woken.
+    bool may_raise_nmi() const { return local_apic.may_raise_nmi() || io_apic.may_raise_nmi(); }
 
     /// Guest time at the CPU's clock, and the first clock tick at or after a time.
     Time time_of(u64 clock) const { return cpu_clock.time_of(clock); }
@@ -100,10 +113,14 @@ public:
         v("a20", a20_);
         v("nmi_enabled", nmi_enabled_);
         v("reset_requested", reset_requested_);
+        v("powered_off", powered_off_);
         v("scheduler", scheduler);
         v("cpu", cpu);
         v("pic_master", pic[0].state);
         v("pic_slave", pic[1].state);
+        v("local_apic", local_apic.state);
+        v("io_apic", io_apic.state);
+        v("hpet", hpet.state);
         v("pit", pit.state);
         v("dma_low", dma[0].state);
         v("dma_high", dma[1].state);
@@ -132,6 +149,7 @@ public:
         v("isa_bridge", isa_bridge);
         v("elcr", elcr.state);
         v("reset_control", reset_control.state);
+        v("pm", pm);
         v("vga_pci", vga_pci.state);
         v("vga", vga);
         if (boot_card) v("boot_card", boot_card->config.state);
@@ -157,6 +175,9 @@ public:
     Cpu cpu;
 
     std::array<Pic8259, 2> pic{Pic8259{true}, Pic8259{false}};
+    LocalApic local_apic{scheduler, cpu.model().has(Feature::Apic)};
+    IoApic io_apic;
+    Hpet hpet{scheduler, kHpetRoutes};
     Pit8254 pit{scheduler};
     std::array<Dma8237, 2> dma{Dma8237{Dma8237::Width::Byte}, Dma8237{Dma8237::Width::Word}};
     DmaPageRegisters dma_pages;
@@ -181,13 +202,24 @@ public:
     Piix3 isa_bridge;
     Elcr elcr;
     ResetControl reset_control;
+    Piix4Pm pm{scheduler};
     PiixIde ide{ata[0], ata[1]};
     PciDevice vga_pci;
     Vga vga{scheduler};
     std::unique_ptr<BootCard> boot_card;  // in its slot only if there is a kernel to start
 
 private:
+    static constexpr u32 kHpetRoutes = 0xF0'0000;  // inputs 20 to 23 of the I/O APIC
+
     void connect_interrupts();
+    void connect_apic();
+    void connect_hpet();
+    void connect_power_management();
+    void set_irq(int irq, bool level);
+    void update_timer_irqs();
+    void update_irq9();
+    void map_local_apic();
+    void map_pm_ports(bool enabled, u16 base);
     void connect_dma();
     void connect_keyboard();
     void connect_timers();
@@ -210,11 +242,12 @@ private:
     bool a20_ = true;
     bool nmi_enabled_ = true;  // bit 7 of port 70h
     bool reset_requested_ = false;
+    bool powered_off_ = false;
     std::vector<u8> vga_rom_;  // filled up to its BAR's size
     std::set<std::string, std::less<>> logged_;
     MemoryMap::Region vga_direct_ = -1, vga_linear_ = -1, vga_registers_ = -1, vga_rom_region_ = -1,
-                       boot_card_rom_region_ = -1;
-    IoBus::Range bus_master_ports_ = 0;
+                      boot_card_rom_region_ = -1, local_apic_region_ = -1;
+    IoBus::Range bus_master_ports_ = 0, pm_ports_ = 0;
 };
 
 }  // namespace reprise

@@ -47,6 +47,7 @@ void Board::connect_pci()
         if (mapping.enabled && mapping.base + mapping.size <= 0x10000)
             bus_master_ports_ = io.map(static_cast<u16>(mapping.base),
                                        static_cast<u16>(mapping.base + mapping.size - 1), ide);
+        pm.announce();  // its ports go before these, whatever was moved last
     };
 }
 

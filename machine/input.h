@@ -41,6 +41,11 @@ struct SerialInput {
 /// The reset button.
 struct ResetInput {};
 
-using Input = std::variant<KeyInput, MouseInput, MediaInput, SerialInput, ResetInput>;
+/// The power button of a machine with ACPI: a request to the guest. Others have a switch, which the
+/// guest does not see.
+struct PowerButtonInput {};
+
+using Input =
+    std::variant<KeyInput, MouseInput, MediaInput, SerialInput, ResetInput, PowerButtonInput>;
 
 }  // namespace reprise

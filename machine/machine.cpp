@@ -151,6 +151,7 @@ Stop Machine::run_to(u64 clock, u64 count)
     for (;;) {
         if (b.exit_value) return Stop::Exit;
         if (b.reset_requested()) b.reset();
+        if (b.powered_off()) return Stop::PoweredOff;
         const u64 retired = cpu.clock - cpu.idle;
         if (cpu.clock >= clock || retired >= count) return Stop::Reached;
 
@@ -158,7 +159,8 @@ Stop Machine::run_to(u64 clock, u64 count)
         const u64 due = deadline == kNever ? ~u64{0} : b.clock_at(deadline);
         if (due > cpu.clock) {
             if (b.cpu.waiting()) {
-                if (!(cpu.rflags & IF) || due == ~u64{0}) return Stop::Halted;
+                const bool wakes = (cpu.rflags & IF) || b.may_raise_nmi();
+                if (!wakes || due == ~u64{0}) return Stop::Halted;
                 b.cpu.idle(std::min(clock, due) - cpu.clock);
             } else {
                 const u64 left = count - retired;
@@ -187,6 +189,9 @@ void Machine::inject(const Input& input)
                            b.uart[static_cast<std::size_t>(serial.port & 1)].receive(byte);
                    },
                    [&](const ResetInput&) { b.request_reset(); },
+                   [&](const PowerButtonInput&) {
+                       if (b.has_apic()) b.pm.press_power_button();
+                   },
                },
                input);
 }

@@ -19,9 +19,10 @@ class HostChannel;
 
 /// Why `run_until` came back.
 enum class Stop : u8 {
-    Reached,  // the requested time or instruction count
-    Exit,     // the guest wrote to an isa-debug-exit port: see exit_code()
-    Halted,   // the CPU waits for an interrupt that can never come (HLT with IF=0, no NMI source)
+    Reached,     // the requested time or instruction count
+    Exit,        // the guest wrote to an isa-debug-exit port: see exit_code()
+    PoweredOff,  // by the guest (ACPI "soft off"); a reset turns it on again
+    Halted,      // the CPU waits for an interrupt that can never come (HLT with IF=0, no NMI source)
 };
 
 class Machine {
