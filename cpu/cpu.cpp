@@ -96,6 +96,8 @@ void Cpu::update_mode()
     user_ = state.cpl == 3 && (state.cr0 & kCr0Pg);
     tlb_ = &tlbs_[user_];
     check_alignment_ = (state.cr0 & kCr0Am) && (state.rflags & AC) && state.cpl == 3;
+    mmx_usable_ = !(state.cr0 & (kCr0Em | kCr0Ts));
+    sse_usable_ = mmx_usable_ && (state.cr4 & kCr4Osfxsr);
     decode_mode_.real_or_v86 = real_or_v86();
     decode_mode_.code_size = cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
     stack_mask_ = state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
@@ -170,6 +172,19 @@ bool Cpu::raise(u8 vector, u16 error_code)
     fault_ = {vector, true, error_code};
     fault_pending_ = true;
     return false;
+}
+
+/// SDM vol. 3B, 22.25.3; for SSE vol. 2A, 2.4.
+bool Cpu::refuse_mmx()
+{
+    if (state.cr0 & kCr0Em) return undefined_opcode();
+    return raise(state.cr0 & kCr0Ts ? kDeviceNotAvailable : kFloatingPoint);
+}
+
+bool Cpu::refuse_sse()
+{
+    if ((state.cr0 & kCr0Em) || !(state.cr4 & kCr4Osfxsr)) return undefined_opcode();
+    return raise(kDeviceNotAvailable);
 }
 
 /// SDM vol. 3A, 6.15, interrupt 8: which second exception makes a double fault.

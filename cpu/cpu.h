@@ -152,6 +152,14 @@ public:
     u8 iopl() const { return state.rflags >> 12 & 3; }
     bool at_least(Level level) const { return model_.at_least(level); }
 
+    /// CR0 and CR4 allow SSE.
+    bool sse_usable() const { return sse_usable_; }
+    /// CR0 allows MMX, and no x87 exception waits.
+    bool mmx_usable() const { return mmx_usable_ && !(state.fpu.status & FpuState::kEs); }
+    /// Raises what an MMX or SSE instruction raises when it is not usable.
+    bool refuse_mmx();
+    bool refuse_sse();
+
     u64 ip_of(const Insn& insn) const { return block_->ip + insn.offset; }
     u64 next_ip(const Insn& insn) const { return block_->ip + insn.offset + insn.length; }
 
@@ -186,6 +194,16 @@ public:
             if (!slow.ok) return {};
             return static_cast<T>(slow.value);
         }
+    }
+
+    /// Is the linear address of 16 bytes a multiple of 16? If not: #GP(0).
+    template <Attempt attempt>
+    [[nodiscard, gnu::always_inline]] bool check_aligned_16(u8 seg, u64 offset, bool write)
+    {
+        if (((fast_[seg].base + offset) & 15) == 0) [[likely]]
+            return true;
+        if constexpr (attempt == Attempt::Full) refuse_unaligned_16(seg, offset, write);
+        return false;
     }
 
     template <class T, Attempt attempt = Attempt::Full>
@@ -247,6 +265,8 @@ public:
 
     /// Checks that a write would succeed, without writing.
     [[nodiscard]] bool probe_write(const Insn& insn, u8 seg, u64 offset, int size);
+    /// The same for a byte that would be read.
+    [[nodiscard]] bool probe_read(const Insn& insn, u8 seg, u64 offset);
 
     /// Accesses by the processor itself, at a linear address with supervisor rights (descriptor
     /// tables, TSS, gates). `size` is 1, 2, 4 or 8; they may cross pages.
@@ -470,6 +490,7 @@ private:
     // memory.cpp
     Fallible<u64> read_slow(const Insn& insn, u8 seg, u64 offset, int size);
     Fallible<Xmm> read_slow_16(const Insn& insn, u8 seg, u64 offset);
+    void refuse_unaligned_16(u8 seg, u64 offset, bool write);
     bool write_slow_16(const Insn& insn, u8 seg, u64 offset, const Xmm& value);
     bool write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value);
     Fallible<u64> read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size);
@@ -536,6 +557,7 @@ private:
     bool data_breakpoints_ = false;  // some are on: every access takes the slow path
     bool code_breakpoints_ = false;
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
+    bool sse_usable_ = false, mmx_usable_ = false;
     u64 until_ = 0;
     u32 checked_as_ = ~0u;  // what refresh_segment last depended on, besides the segment
 

@@ -191,13 +191,18 @@ private:
         case Form::Ew:
         case Form::Ev:
         case Form::Ey:
-        case Form::Qd:
-        case Form::Qq:
+        case Form::RdMb:
+        case Form::RdMw:
         case Form::Ww:
         case Form::Wd:
         case Form::Wq:
         case Form::Wdq:
             if (modrm_ >= 0xC0) reg = (modrm_ & 7) | rex_b;
+            else memory_operand();
+            break;
+        case Form::Qd:
+        case Form::Qq:  // REX.B means nothing to MMX registers
+            if (modrm_ >= 0xC0) reg = modrm_ & 7;
             else memory_operand();
             break;
         case Form::STi: reg = modrm_ & 7; break;

@@ -58,6 +58,9 @@ void store(u8* host, int size, u64 value)
     }
 }
 
+/// Where the second page of an access begins, which is what a fault there reports; or its first byte.
+u64 where_split(u64 first, u64 last) { return page_of(first) == page_of(last) ? first : page_of(last); }
+
 }  // namespace
 
 // ---- Segments ----------------------------------------------------------------------------------
@@ -109,7 +112,8 @@ bool Cpu::check_alignment(u64 linear, int size, Access access)
     if (!check_alignment_ || linear % static_cast<u64>(size) == 0) return true;
     // Page faults come first (SDM vol. 3A, table 6-2).
     const u64 last = (linear + static_cast<u64>(size) - 1) & 0xFFFFFFFF;
-    if (!translate(linear, access, user_) || !translate(last, access, user_)) return false;
+    if (!translate(linear, access, user_) || !translate(where_split(linear, last), access, user_))
+        return false;
     return raise(kAlignmentCheck, 0);
 }
 
@@ -390,6 +394,12 @@ Fallible<Xmm> Cpu::read_slow_16(const Insn& insn, u8 seg, u64 offset)
     return Xmm{low, high};
 }
 
+/// What lies outside of the segment faults for that.
+void Cpu::refuse_unaligned_16(u8 seg, u64 offset, bool write)
+{
+    if (check_segment(seg, offset, 16, write)) general_protection();
+}
+
 bool Cpu::write_slow_16(const Insn& insn, u8 seg, u64 offset, const Xmm& value)
 {
     return probe_write(insn, seg, offset, 16) && write_slow(insn, seg, offset, 8, value.low) &&
@@ -423,9 +433,9 @@ Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, in
     if (!check_alignment(linear, size, Access::Write)) return {};
     const u64 last = wraps ? linear_address(seg, 0)
                            : linear_address(seg, offset + static_cast<u64>(size) - 1);
-    if (!translate(linear, Access::Write, user_)) return {};
-    // A fault in the second page is reported at its first byte.
-    if (page_of(last) != page_of(linear) && !translate(page_of(last), Access::Write, user_)) return {};
+    if (!translate(linear, Access::Write, user_) ||
+        !translate(where_split(linear, last), Access::Write, user_))
+        return {};
     write_back_.size[0] = size;
     write_back_.linear[0] = linear;
     write_back_.size[1] = 0;
@@ -458,8 +468,16 @@ bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
     if (!check_segment(seg, offset, size, true)) return false;
     const u64 linear = linear_address(seg, offset);
     if (!check_alignment(linear, size, Access::Write)) return false;
+    const u64 last = linear_address(seg, offset + static_cast<u64>(size) - 1);
     return translate(linear, Access::Write, user_) &&
-           translate(linear_address(seg, offset + static_cast<u64>(size) - 1), Access::Write, user_);
+           translate(where_split(linear, last), Access::Write, user_);
+}
+
+bool Cpu::probe_read(const Insn& insn, u8 seg, u64 offset)
+{
+    current_ = &insn;
+    return check_segment(seg, offset, 1, false) &&
+           translate(linear_address(seg, offset), Access::Read, user_) != nullptr;
 }
 
 /// DR0..DR3 with R/W 1 (writes) or 3 (reads and writes): SDM vol. 3B, 17.2.

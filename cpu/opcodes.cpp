@@ -23,7 +23,11 @@ struct OpcodeMap {
     OpcodeMap()
     {
         for (const auto part : {ops::arithmetic_rows(), ops::shift_rows(), ops::data_rows(),
-                                ops::string_rows(), ops::flow_rows(), ops::system_rows()})
+                                ops::string_rows(), ops::flow_rows(), ops::system_rows(),
+                                ops::vector_arithmetic_rows(), ops::vector_shuffle_rows(),
+                                ops::vector_move_rows(), ops::sse_float_rows(),
+                                ops::sse_convert_rows(), ops::sse_string_rows(),
+                                ops::sse_control_rows()})
             rows.insert(rows.end(), part.begin(), part.end());
         for (std::size_t i = 0; i < rows.size(); ++i) add(rows[i], static_cast<u16>(i));
         for (auto& entries : map)
@@ -66,6 +70,8 @@ private:
         case Form::Wd:
         case Form::Wq:
         case Form::Wdq:
+        case Form::RdMb:
+        case Form::RdMw:
         case Form::Sw:
         case Form::Cd:
         case Form::Dd:

@@ -14,11 +14,12 @@ namespace reprise {
 /// How an operand is encoded, in the notation of SDM vol. 2D, A.2. `b`, `w`, `d`, `q`, `dq`: 1, 2, 4, 8,
 /// 16 bytes; `v`, `z`, `y`: operand size, operand size up to 4, 4 or with REX.W 8 bytes. Z: register in
 /// the opcode. R: ModRM.rm, general registers only. P, N, Q: MMX register of ModRM.reg, of ModRM.rm, or of
-/// ModRM.rm or memory; V, U, W: the same of XMM. STi: x87 register of ModRM.rm.
+/// ModRM.rm or memory; V, U, W: the same of XMM. RdMb, RdMw: 32-bit general register, or 8 or 16 bits in
+/// memory. STi: x87 register of ModRM.rm.
 enum class Form : u8 {
     None, Eb, Ew, Ev, Ey, Gb, Gw, Gv, Gy, Zb, Zv, Rv, Ry, M, AL, AX, eAX, CL, DX, One,
     Ib, Ibs, Iw, Iz, Iv, IwIb, Jb, Jz, Ap, Ob, Ov, Sw, Cd, Dd, Td,
-    STi, Pq, Nq, Qd, Qq, Vdq, Udq, Ww, Wd, Wq, Wdq
+    STi, Pq, Nq, Qd, Qq, Vdq, Udq, Ww, Wd, Wq, Wdq, RdMb, RdMw
 };
 
 /// The prefix that is part of an opcode (SDM vol. 2A, 2.1.2). F2 and F3 count before 66.

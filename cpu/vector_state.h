@@ -31,6 +31,8 @@ struct FpuState {
     u64 ip = 0, data = 0;        // FIP, FDP
     u16 cs = 0, ds = 0;          // FCS, FDS
 
+    static constexpr u16 kEs = 0x80, kTop = 0x3800;  // of `status`: an unmasked exception waits; TOP
+
     u8 top() const { return status >> 11 & 7; }
 
     constexpr void visit(auto& v)

@@ -9,23 +9,46 @@
 /// Frequent instructions take a fourth parameter, the Attempt, and hand it to every memory access.
 #pragma once
 
+#include <tuple>
+
 #include "cpu/cpu.h"
 #include "cpu/opcodes.h"
 
 namespace reprise::ops {
 
-enum class Kind : u8 { None, Reg, Mem, Imm };
+/// Reg, Mm, Xmm: a general, MMX or XMM register.
+enum class Kind : u8 { None, Reg, Mem, Imm, Mm, Xmm };
 
 using Flow = Fallible<const Insn*>;
+
+/// Register `r` of a register file, or its lowest bytes.
+template <class T, Kind K>
+[[gnu::always_inline]] inline T read_register(const Cpu& cpu, u8 r)
+{
+    if constexpr (K == Kind::Mm) return static_cast<T>(cpu.state.fpu.r[r].significand);
+    else if constexpr (K == Kind::Xmm && sizeof(T) == 16) return cpu.state.sse.xmm[r];
+    else if constexpr (K == Kind::Xmm) return static_cast<T>(cpu.state.sse.xmm[r].low);
+    else return cpu.reg<T>(r);
+}
+
+/// A memory operand. One of 16 bytes has to be aligned; instructions that do not ask for it use Cpu::read.
+template <class T, Attempt attempt = Attempt::Full>
+[[gnu::always_inline]] inline Fallible<T> memory_source(Cpu& cpu, const Insn& insn)
+{
+    if constexpr (sizeof(T) == 16) {
+        if (!cpu.check_aligned_16<attempt>(insn.seg, cpu.address(insn), false)) [[unlikely]]
+            return {};
+    }
+    return cpu.read<T, attempt>(insn, insn.seg, cpu.address(insn));
+}
 
 /// The value of the source operand.
 template <class T, Kind S, Attempt attempt = Attempt::Full>
 [[gnu::always_inline]] inline Fallible<T> source(Cpu& cpu, const Insn& insn)
 {
-    if constexpr (S == Kind::Reg) return cpu.reg<T>(insn.src);
-    else if constexpr (S == Kind::Mem)
-        return cpu.read<T, attempt>(insn, insn.seg, cpu.address(insn));
-    else return static_cast<T>(insn.imm);
+    if constexpr (S == Kind::Mem) return memory_source<T, attempt>(cpu, insn);
+    else if constexpr (S == Kind::Imm) return static_cast<T>(insn.imm);
+    else return read_register<T, S>(cpu, insn.src);
 }
 
 /// The value of the destination operand.
@@ -53,9 +76,9 @@ template <class T, Kind D, Attempt attempt = Attempt::Full, class F>
 }
 
 /// Executes an instruction with all that can happen in it. The next one is left to Cpu::run_block: this
-/// frame may not be empty, so calling it could not become a jump.
+/// frame may not be empty, so calling it could not become a jump. For the same reason it is not inlined.
 template <class Op, class T, Kind D, Kind S, Attempt... attempt>
-const Insn* handle_fully(Cpu& cpu, const Insn* insn)
+[[gnu::noinline]] const Insn* handle_fully(Cpu& cpu, const Insn* insn)
 {
     const auto result = Op::template execute<T, D, S, attempt...>(cpu, *insn);
     if constexpr (std::is_same_v<decltype(result), const bool>) {
@@ -96,10 +119,15 @@ constexpr bool is_byte(Form f) { return f == Form::Eb || f == Form::Gb || f == F
 constexpr bool is_word(Form f) { return f == Form::Ew || f == Form::Gw || f == Form::AX; }
 constexpr bool is_y(Form f) { return f == Form::Ey || f == Form::Gy || f == Form::Ry; }
 
+/// CRC32: the source has a size of its own.
+constexpr bool is_sized_source(Form f) { return f == Form::Eb || f == Form::Ev; }
+
 /// Operands that are a register or memory, whichever ModRM says.
 constexpr bool is_register_or_memory(Form f)
 {
     switch (f) {
+    case Form::RdMb:
+    case Form::RdMw:
     case Form::Eb:
     case Form::Ew:
     case Form::Ev:
@@ -116,8 +144,18 @@ constexpr bool is_register_or_memory(Form f)
 
 constexpr Kind kind(Form f, bool memory)
 {
-    if (is_register_or_memory(f)) return memory ? Kind::Mem : Kind::Reg;
+    if (is_register_or_memory(f) && memory) return Kind::Mem;
     switch (f) {
+    case Form::Pq:
+    case Form::Nq:
+    case Form::Qd:
+    case Form::Qq: return Kind::Mm;
+    case Form::Vdq:
+    case Form::Udq:
+    case Form::Ww:
+    case Form::Wd:
+    case Form::Wq:
+    case Form::Wdq: return Kind::Xmm;
     case Form::None: return Kind::None;
     case Form::M:
     case Form::Ob:
@@ -146,7 +184,7 @@ constexpr void add_handlers(Handlers& handlers, int index)
 template <class Op, Form D, Form S>
 constexpr Handlers make_integer_handlers()
 {
-    constexpr Form sizing = D == Form::None || D == Form::DX || D == Form::Ib ? S : D;
+    constexpr Form sizing = D == Form::None || D == Form::DX || D == Form::Ib || is_y(D) ? S : D;
     Handlers handlers{};
     if constexpr (is_byte(sizing)) {
         for (int i = 0; i < 6; i += 2) add_handlers<Op, D, S, u8>(handlers, i);
@@ -160,39 +198,57 @@ constexpr Handlers make_integer_handlers()
     return handlers;
 }
 
-/// What is read of a vector operand, or void: no such operand.
-template <Form f>
-using VectorType = std::conditional_t<
-    f == Form::Ww, u16,
-    std::conditional_t<
-        f == Form::Wd || f == Form::Qd, u32,
-        std::conditional_t<f == Form::Wq || f == Form::Qq || f == Form::Nq || f == Form::Pq, u64,
-                           std::conditional_t<f == Form::Wdq || f == Form::Udq || f == Form::Vdq, Xmm, void>>>>;
+/// Bytes of a vector operand, or 0: no such operand.
+constexpr int vector_bytes(Form f)
+{
+    switch (f) {
+    case Form::RdMb: return 1;
+    case Form::RdMw:
+    case Form::Ww: return 2;
+    case Form::Wd:
+    case Form::Qd: return 4;
+    case Form::Wq:
+    case Form::Pq:
+    case Form::Nq:
+    case Form::Qq: return 8;
+    case Form::Vdq:
+    case Form::Udq:
+    case Form::Wdq: return 16;
+    default: return 0;
+    }
+}
 
-/// T of an instruction's `execute` with vector operands: the type of the operand that may be in memory, or
-/// by REX.W if a general register takes part.
-template <Form D, Form S>
-using VectorOperand =
-    std::conditional_t<S == Form::None || S == Form::Ib || is_register_or_memory(D), VectorType<D>,
-                       VectorType<S>>;
+template <int bytes>
+using TypeOfBytes = std::tuple_element_t<std::countr_zero(unsigned{bytes}), std::tuple<u8, u16, u32, u64, Xmm>>;
 
+/// The operand that says how much an instruction with vector operands reads or writes: the one that may be
+/// in memory.
+constexpr Form sizing_operand(Form d, Form s)
+{
+    return s == Form::None || s == Form::Ib || is_register_or_memory(d) ? d : s;
+}
+
+/// T of `execute` is by REX.W if a general register of size y takes part; else a vector operand says it, else
+/// the operand size.
 template <class Op, Form D, Form S>
 constexpr Handlers make_handlers()
 {
-    if constexpr (is_y(D) || is_y(S)) {
+    constexpr int bytes = vector_bytes(sizing_operand(D, S));
+    if constexpr ((is_y(D) && !is_sized_source(S)) || is_y(S)) {
         Handlers handlers{};
         add_handlers<Op, D, S, u32>(handlers, 0);
         add_handlers<Op, D, S, u32>(handlers, 2);
         add_handlers<Op, D, S, u64>(handlers, 4);
         return handlers;
-    } else if constexpr (!std::is_void_v<VectorOperand<D, S>>) {
+    } else if constexpr (bytes != 0) {
         Handlers handlers{};
-        for (int i = 0; i < 6; i += 2) add_handlers<Op, D, S, VectorOperand<D, S>>(handlers, i);
+        for (int i = 0; i < 6; i += 2) add_handlers<Op, D, S, TypeOfBytes<bytes>>(handlers, i);
         return handlers;
     } else {
         return make_integer_handlers<Op, D, S>();
     }
 }
+
 /// What a row says besides its opcode, name and operands.
 struct Row {
     FlagUse flags{};
@@ -233,5 +289,12 @@ std::span<const Opcode> data_rows();
 std::span<const Opcode> string_rows();
 std::span<const Opcode> flow_rows();
 std::span<const Opcode> system_rows();
+std::span<const Opcode> vector_arithmetic_rows();
+std::span<const Opcode> vector_shuffle_rows();
+std::span<const Opcode> vector_move_rows();
+std::span<const Opcode> sse_float_rows();
+std::span<const Opcode> sse_convert_rows();
+std::span<const Opcode> sse_string_rows();
+std::span<const Opcode> sse_control_rows();
 
 }  // namespace reprise::ops

@@ -77,8 +77,7 @@ struct Rule {
 constexpr Rule kRules[] = {
     // Only Zydis accepts it.
     {"later generations",
-     "MMX, SSE, AVX, virtualization and the rest came after the Pentium Pro, or from another "
-     "maker.",
+     "AVX, virtualization and the rest came after SSE4.2, or from another maker.",
      [](const Case& c, What what) {
          return what == What::OnlyTheirs &&
                 !one_of(c.z.meta.isa_set, ZYDIS_ISA_SET_I86, ZYDIS_ISA_SET_I186,
@@ -86,7 +85,12 @@ constexpr Rule kRules[] = {
                         ZYDIS_ISA_SET_I486, ZYDIS_ISA_SET_I486REAL, ZYDIS_ISA_SET_PENTIUMREAL,
                         ZYDIS_ISA_SET_PPRO, ZYDIS_ISA_SET_CMOV, ZYDIS_ISA_SET_FAT_NOP,
                         ZYDIS_ISA_SET_RDPMC, ZYDIS_ISA_SET_LAHF, ZYDIS_ISA_SET_LONGMODE,
-                        ZYDIS_ISA_SET_PAUSE, ZYDIS_ISA_SET_X87, ZYDIS_ISA_SET_FCMOV);
+                        ZYDIS_ISA_SET_PAUSE, ZYDIS_ISA_SET_X87, ZYDIS_ISA_SET_FCMOV,
+                        ZYDIS_ISA_SET_PENTIUMMMX, ZYDIS_ISA_SET_SSE, ZYDIS_ISA_SET_SSEMXCSR,
+                        ZYDIS_ISA_SET_SSE_PREFETCH, ZYDIS_ISA_SET_SSE2, ZYDIS_ISA_SET_SSE2MMX,
+                        ZYDIS_ISA_SET_CLFSH, ZYDIS_ISA_SET_SSE3, ZYDIS_ISA_SET_SSSE3,
+                        ZYDIS_ISA_SET_SSSE3MMX, ZYDIS_ISA_SET_SSE4, ZYDIS_ISA_SET_SSE42,
+                        ZYDIS_ISA_SET_POPCNT);
      }},
     {"system calls",
      "SYSENTER is of the Pentium II; SYSCALL and SWAPGS are no part of what 64-bit mode means to "
@@ -157,11 +161,29 @@ constexpr Rule kRules[] = {
                 c.z.mnemonic == ZYDIS_MNEMONIC_PAUSE;
      }},
 
+    {"REX.W in a name", "MOVQ, PEXTRQ and PINSRQ are one row with MOVD, PEXTRD and PINSRD.",
+     [](const Case& c, What what) {
+         return what == What::Name && c.insn.size == 8 &&
+                ((c.name() == "movd" && c.z.mnemonic == ZYDIS_MNEMONIC_MOVQ) ||
+                 (c.name() == "pextrd" && c.z.mnemonic == ZYDIS_MNEMONIC_PEXTRQ) ||
+                 (c.name() == "pinsrd" && c.z.mnemonic == ZYDIS_MNEMONIC_PINSRQ));
+     }},
+
     // Sizes of what has none, or of memory operands that are not of the operand size.
     {"no operand size", "CMPXCHG8B moves 64 bits and INVLPG none, whatever the operand size.",
      [](const Case& c, What what) {
          return what == What::Size && one_of(c.name(), "cmpxchg8b", "invlpg");
      }},
+    {"vectors",
+     "Operands of MMX and SSE have sizes of their own, which are compared one by one; the operand "
+     "size is an accident of the prefixes.",
+     [](const Case& c, What what) {
+         using enum Feature;
+         return what == What::Size && c.ours() &&
+                one_of(c.row->feature, Mmx, Sse, Sse2, Sse3, Ssse3, Sse41, Sse42, Clfsh);
+     }},
+    {"CRC32 of a byte", "To us its size is that of the source.",
+     [](const Case& c, What what) { return what == What::OperandBits && c.opcode() == 0x2F0; }},
     {"INSD and OUTSD with REX.W", "Zydis calls them 64 bits wide, though it names them for 32.",
      [](const Case& c, What what) {
          return what == What::Size && c.z.operand_width == 64 && c.insn.size == 4 &&
@@ -215,8 +237,18 @@ int gpr_number(ZydisRegister reg)
     return ZydisRegisterGetId(reg);
 }
 
+bool is_mmx(Form f) { return one_of(f, Form::Pq, Form::Nq, Form::Qd, Form::Qq); }
+bool is_xmm(Form f)
+{
+    return one_of(f, Form::Vdq, Form::Udq, Form::Ww, Form::Wd, Form::Wq, Form::Wdq);
+}
+
 int register_number(ZydisRegister reg, Form form)
 {
+    if (is_mmx(form) || is_xmm(form)) {
+        const ZydisRegisterClass wanted = is_mmx(form) ? ZYDIS_REGCLASS_MMX : ZYDIS_REGCLASS_XMM;
+        return ZydisRegisterGetClass(reg) == wanted ? ZydisRegisterGetId(reg) : -1;
+    }
     if (one_of(form, Form::Sw, Form::Cd, Form::Dd, Form::Td)) {
         const ZydisRegisterClass wanted = form == Form::Sw   ? ZYDIS_REGCLASS_SEGMENT
                                           : form == Form::Cd ? ZYDIS_REGCLASS_CONTROL
@@ -232,10 +264,32 @@ int segment_number(ZydisRegister reg)
     return ZydisRegisterGetClass(reg) == ZYDIS_REGCLASS_SEGMENT ? ZydisRegisterGetId(reg) : -1;
 }
 
-bool in_modrm_rm(Form f) { return one_of(f, Form::Eb, Form::Ew, Form::Ev, Form::Rv, Form::M); }
+bool in_modrm_rm(Form f)
+{
+    return one_of(f, Form::Eb, Form::Ew, Form::Ev, Form::Ey, Form::Rv, Form::M, Form::RdMb,
+                  Form::RdMw, Form::Nq, Form::Qd, Form::Qq, Form::Udq, Form::Ww, Form::Wd, Form::Wq,
+                  Form::Wdq);
+}
 bool in_modrm_reg(Form f)
 {
-    return one_of(f, Form::Gb, Form::Gw, Form::Gv, Form::Sw, Form::Cd, Form::Dd, Form::Td);
+    return one_of(f, Form::Gb, Form::Gw, Form::Gv, Form::Gy, Form::Sw, Form::Cd, Form::Dd, Form::Td,
+                  Form::Pq, Form::Vdq);
+}
+
+/// Bits that a form says are read or written in memory, or 0.
+int memory_bits(Form f)
+{
+    switch (f) {
+    case Form::RdMb: return 8;
+    case Form::RdMw:
+    case Form::Ww: return 16;
+    case Form::Qd:
+    case Form::Wd: return 32;
+    case Form::Qq:
+    case Form::Wq: return 64;
+    case Form::Wdq: return 128;
+    default: return 0;
+    }
 }
 bool is_immediate(Form f)
 {
@@ -406,6 +460,10 @@ private:
             equal(What::OperandBits, "bits", 16, z.size);
         if (one_of(form, Form::Ev, Form::Gv, Form::Zv, Form::Rv, Form::eAX))
             equal(What::OperandBits, "bits", 8 * c_.insn.size, z.size);
+        if (z.type == ZYDIS_OPERAND_TYPE_MEMORY && memory_bits(form) != 0)
+            equal(What::OperandBits, "bits", memory_bits(form), z.size);
+        if (one_of(form, Form::Ey, Form::Gy))
+            equal(What::OperandBits, "bits", c_.insn.size == 8 ? 64 : 32, z.size);
     }
 
     void immediate(i64 ours, const ZydisDecodedOperand* z)

@@ -84,6 +84,8 @@ TEST(OpcodeTable, EveryRowRuns)
             Code p{encoding(row, memory), "80386"};
             Program newest{"x86-64-v2"};
             newest.start_protected();
+            newest.cpu.state.cr4 |= kCr4Osfxsr;
+            newest.cpu.state_loaded();
             newest.code(encoding(row, memory));
             newest.reg(RBX) = kD;
             if (row.level <= Level::I80386 && row.feature == Feature::None) {
