@@ -389,6 +389,11 @@ Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
 Fallible<Xmm> Cpu::read_slow_16(const Insn& insn, u8 seg, u64 offset)
 {
     if (!check_segment(seg, offset, 16, false)) return {};
+    // MMIO on the first page is not read if the second one faults.
+    const u64 linear = linear_address(seg, offset), last = linear_address(seg, offset + 15);
+    if (!translate(linear, Access::Read, user_) ||
+        !translate(where_split(linear, last), Access::Read, user_))
+        return {};
     const u64 low = TRY(read_slow(insn, seg, offset, 8));
     const u64 high = TRY(read_slow(insn, seg, (offset + 8) & insn.address_mask(), 8));
     return Xmm{low, high};

@@ -77,12 +77,12 @@ namespace reprise::host {
 
 namespace {
 
-volatile bool trapped;
+volatile Outcome outcome;
 volatile u8 length_of_present;
 
-void skip(int, siginfo_t*, void* context)
+void skip(int signal, siginfo_t*, void* context)
 {
-    trapped = true;
+    outcome = signal == SIGILL ? Outcome::Undefined : Outcome::SimdException;
     static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP] += length_of_present;
 }
 
@@ -93,17 +93,22 @@ SkipExceptions::SkipExceptions()
     struct sigaction action = {};
     action.sa_sigaction = skip;
     action.sa_flags = SA_SIGINFO;
-    sigaction(SIGFPE, &action, &before_);
+    sigaction(SIGFPE, &action, &before_fpe_);
+    sigaction(SIGILL, &action, &before_ill_);
 }
 
-SkipExceptions::~SkipExceptions() { sigaction(SIGFPE, &before_, nullptr); }
-
-bool SkipExceptions::run(Registers& registers, const u8* code, u8 length)
+SkipExceptions::~SkipExceptions()
 {
-    trapped = false;
+    sigaction(SIGFPE, &before_fpe_, nullptr);
+    sigaction(SIGILL, &before_ill_, nullptr);
+}
+
+Outcome SkipExceptions::run(Registers& registers, const u8* code, u8 length)
+{
+    outcome = Outcome::Done;
     length_of_present = length;
     reprise_test_trampoline(&registers, code);
-    return trapped;
+    return outcome;
 }
 
 }  // namespace reprise::host

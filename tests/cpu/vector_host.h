@@ -66,17 +66,19 @@ private:
     u8* memory_;
 };
 
-/// While it exists, an instruction that raises #XM is left out: execution goes on behind it.
+enum class Outcome : u8 { Done, SimdException, Undefined };
+
+/// While it exists, an instruction that raises #XM or #UD is left out: execution goes on behind it.
 class SkipExceptions {
 public:
     SkipExceptions();
     ~SkipExceptions();
 
-    /// Runs one instruction of `length` bytes; did it raise #XM?
-    bool run(Registers& registers, const u8* code, u8 length);
+    /// Runs one instruction of `length` bytes.
+    Outcome run(Registers& registers, const u8* code, u8 length);
 
 private:
-    struct sigaction before_ = {};
+    struct sigaction before_fpe_ = {}, before_ill_ = {};
 };
 
 }  // namespace reprise::host
