@@ -27,8 +27,12 @@ std::vector<std::string> qemu_command(const Program& program, const std::string&
     return command;
 }
 
-/// Bochs' settings: no window (its RFB display without a client costs nothing), no pacing by the
-/// host's clock, and the same instructions per second of guest time as Reprise has by default.
+constexpr const char* kBochsBios = "/usr/share/bochs/BIOS-bochs-latest";
+constexpr const char* kBochsVgaBios = "/usr/share/bochs/VGABIOS-lgpl-latest";
+
+/// Bochs' settings: no sound (a host without a card makes it crash), no window (its RFB display
+/// without a client costs nothing), no pacing by the host's clock, and the same instructions per
+/// second of guest time as Reprise has by default.
 std::string bochs_settings(const std::string& image, const std::string& serial,
                            const std::string& log)
 {
@@ -37,18 +41,20 @@ std::string bochs_settings(const std::string& image, const std::string& serial,
         "display_library: rfb, options=\"timeout=0\"\n"
         "cpu: model=pentium, ips=100000000\n"
         "memory: guest={0}, host={0}\n"
-        "romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
-        "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
+        "romimage: file={4}\n"
+        "vgaromimage: file={5}\n"
         "floppya: 1_44={1}, status=inserted\n"
         "boot: floppy\n"
         "com1: enabled=1, mode=file, dev={2}\n"
+        "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\n"
+        "speaker: enabled=0\n"
         "clock: sync=none, time0=1000000000\n"
         "log: {3}\n"
         "panic: action=fatal\n"
         "error: action=ignore\n"
         "info: action=ignore\n"
         "debug: action=ignore\n",
-        kMemoryMegabytes, image, serial, log);
+        kMemoryMegabytes, image, serial, log, kBochsBios, kBochsVgaBios);
 }
 
 std::vector<std::string> bochs_command(const Program& program, const Workspace& workspace,
@@ -102,7 +108,11 @@ std::vector<Program> installed_peers(std::vector<std::string>& missing)
     if (const std::string qemu = find_program("qemu-system-i386"); !qemu.empty())
         peers.push_back({"qemu", ProgramKind::Qemu, {qemu}, false});
     else missing.push_back("qemu-system-i386 is not installed (Debian: qemu-system-x86)");
-    if (const std::string bochs = find_program("bochs"); !bochs.empty()) {
+    const std::string bochs = find_program("bochs");
+    if (!bochs.empty() &&
+        !(std::filesystem::exists(kBochsBios) && std::filesystem::exists(kBochsVgaBios))) {
+        missing.push_back("bochs has no firmware (Debian: bochsbios, vgabios)");
+    } else if (!bochs.empty()) {
         Program program{"bochs", ProgramKind::Bochs, {bochs}, false};
         const Workspace workspace;
         const ProcessResult help = run_process({bochs, "--help"}, workspace.path(), 10);
