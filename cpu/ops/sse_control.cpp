@@ -70,7 +70,13 @@ constexpr Row in_group(i8 reg, Feature feature, bool registers)
     return r;
 }
 
-constexpr Row prefetch(i8 reg) { return {.carry = Carry::Copy, .reg = reg, .feature = Sse}; }
+/// 0F 18 to 0F 1F do nothing since the Pentium Pro (SDM vol. 2D, table A-3: reserved NOP), so that
+/// programs may hint at what only later processors know: prefetches, ENDBR32.
+constexpr Row kHint{.carry = Carry::Copy, .level = Level::PentiumPro};
+constexpr Row prefetch(i8 reg)
+{
+    return {.carry = Carry::Copy, .level = Level::PentiumPro, .reg = reg};
+}
 
 // clang-format off
 constexpr auto kRows = std::to_array<Opcode>({
@@ -84,6 +90,14 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<Nothing, M>(0x118, "prefetcht0", prefetch(1)),
     row<Nothing, M>(0x118, "prefetcht1", prefetch(2)),
     row<Nothing, M>(0x118, "prefetcht2", prefetch(3)),
+    row<Nothing, Ev>(0x118, "nop", kHint),
+    row<Nothing, Ev>(0x119, "nop", kHint),
+    row<Nothing, Ev>(0x11A, "nop", kHint),
+    row<Nothing, Ev>(0x11B, "nop", kHint),
+    row<Nothing, Ev>(0x11C, "nop", kHint),
+    row<Nothing, Ev>(0x11D, "nop", kHint),
+    row<Nothing, Ev>(0x11E, "nop", kHint),
+    row<Nothing, Ev>(0x11F, "nop", kHint),
     row<Emms>(0x177, "emms", vector_row(Mmx, Mandatory::None)),
 });
 // clang-format on

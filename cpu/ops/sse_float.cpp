@@ -103,8 +103,7 @@ struct Round {
     }
 };
 
-// ---- RCP and RSQRT
-// -----------------------------------------------------------------------------------
+// ---- RCP and RSQRT ------------------------------------------------------------------------------
 
 /// Processors disagree in all but the bound of the error, 1.5 * 2^-12. Ours is the exact result
 /// rounded to the nearest number of 12 significant bits, on every host. No exceptions; a denormal
@@ -166,8 +165,7 @@ struct ReciprocalRoot : Approximation {
     }
 };
 
-// ---- Across lanes
-// ------------------------------------------------------------------------------------
+// ---- Across lanes -------------------------------------------------------------------------------
 
 /// ADDSUBPS: even lanes are subtracted, odd ones added.
 template <class F>
@@ -228,8 +226,7 @@ struct DotProduct {
     }
 };
 
-// ---- COMISS
-// ------------------------------------------------------------------------------------------
+// ---- COMISS -------------------------------------------------------------------------------------
 
 /// COMISS, UCOMISS: ZF, PF and CF of a comparison. UCOMISS signals for SNaNs only.
 template <class F, bool quiet>

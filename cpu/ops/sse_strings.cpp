@@ -8,7 +8,7 @@ namespace reprise::ops {
 
 namespace {
 
-// ---- PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM (SDM vol. 2B, 4.1) -----------------
+// ---- PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM (SDM vol. 2B, 4.1) ------------------------------
 
 /// Two strings of up to 16 bytes or 8 words. Elements are as wide as i32 so that there is one
 /// comparison for all four formats.
@@ -157,8 +157,7 @@ private:
     }
 };
 
-// ---- CRC32, POPCNT
-// -----------------------------------------------------------------------------------
+// ---- CRC32, POPCNT ------------------------------------------------------------------------------
 
 /// The polynomial 11EDC6F41 with its bits reflected, one byte at a time (SDM vol. 2A, CRC32).
 constexpr std::array<u32, 256> kCrc = [] {

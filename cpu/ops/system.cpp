@@ -498,14 +498,6 @@ struct Ud {
     }
 };
 
-struct Nop {
-    template <class, Kind, Kind>
-    static bool execute(Cpu&, const Insn&)
-    {
-        return true;
-    }
-};
-
 using enum Form;
 using enum Carry;
 
@@ -566,7 +558,6 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<Rdtsc>               (0x131, "rdtsc", {.level = Level::I80486}),
     row<ModelSpecific<false>>(0x132, "rdmsr", {.level = Level::I80486}),
     row<Cpuid>               (0x1A2, "cpuid", {.level = Level::I80486}),
-    row<Nop, Ev>             (0x11F, "nop", {.carry = Copy, .level = Level::PentiumPro}),
     row<Wait>                (0x9B, "wait"),
 });
 // clang-format on

@@ -22,8 +22,7 @@ constexpr L saturate(W value)
         std::clamp<W>(value, std::numeric_limits<L>::min(), std::numeric_limits<L>::max()));
 }
 
-// ---- Lane by lane
-// ------------------------------------------------------------------------------------
+// ---- Lane by lane -------------------------------------------------------------------------------
 
 struct Add {
     template <class L>
@@ -166,8 +165,7 @@ struct Sign {
     }
 };
 
-// ---- Across lanes
-// ------------------------------------------------------------------------------------
+// ---- Across lanes -------------------------------------------------------------------------------
 
 /// PHADDW and its like: sums of neighbours, those of `a` in the lower half of the result.
 template <class Op, class Lane>

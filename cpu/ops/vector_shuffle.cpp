@@ -10,8 +10,7 @@ namespace reprise::ops {
 
 namespace {
 
-// ---- Shuffle, unpack, pack
-// ---------------------------------------------------------------------------
+// ---- Shuffle, unpack, pack ----------------------------------------------------------------------
 
 /// PUNPCKL and PUNPCKH: lanes of both in turn, from the lower or the upper half. Of an MMX source
 /// PUNPCKL reads but 32 bits.
@@ -112,8 +111,7 @@ struct AlignRight {
     }
 };
 
-// ---- Shift
-// -------------------------------------------------------------------------------------------
+// ---- Shift --------------------------------------------------------------------------------------
 
 struct ShiftLeft {
     template <class L>
@@ -179,8 +177,7 @@ struct ShiftBytes {
     }
 };
 
-// ---- Blend, extend
-// -----------------------------------------------------------------------------------
+// ---- Blend, extend ------------------------------------------------------------------------------
 
 /// BLENDPS, BLENDPD, PBLENDW: a bit of imm8 for each lane.
 template <class Lane>
@@ -224,8 +221,7 @@ struct Widen {
     }
 };
 
-// ---- Insert, extract
-// ---------------------------------------------------------------------------------
+// ---- Insert, extract ----------------------------------------------------------------------------
 
 /// PINSR: T is the lane; only so many bits of imm8 count as there are lanes.
 struct Insert {

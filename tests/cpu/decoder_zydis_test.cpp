@@ -113,15 +113,6 @@ constexpr Rule kRules[] = {
          return what == What::OnlyTheirs &&
                 one_of(c.z.mnemonic, ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1);
      }},
-    {"hints",
-     "0F 0D and 0F 18..1E became NOPs when later generations took them for hints; 0F 1F is the one "
-     "documented.",
-     [](const Case& c, What what) {
-         return what == What::OnlyTheirs && c.z.mnemonic == ZYDIS_MNEMONIC_NOP &&
-                c.z.opcode_map == ZYDIS_OPCODE_MAP_0F &&
-                (c.z.opcode == 0x0D || (c.z.opcode >= 0x18 && c.z.opcode < 0x1F));
-     }},
-
     // Only we accept it.
     {"coprocessor opcodes",
      "D8..DF go to the coprocessor, and it is not the processor that refuses one.",
@@ -207,8 +198,14 @@ constexpr Rule kRules[] = {
      }},
 
     // Operands.
-    {"long NOP", "To Zydis ModRM.reg of 0F 1F is an operand too.",
-     [](const Case& c, What what) { return what == What::Operand && c.opcode() == 0x11F; }},
+    {"0F 1E", "Where ENDBR32 came later, 66 means nothing to Zydis, nor to anyone.",
+     [](const Case& c, What what) {
+         return one_of(what, What::Size, What::OperandBits) && c.opcode() == 0x11E;
+     }},
+    {"long NOP", "To Zydis ModRM.reg of 0F 18 to 0F 1F is an operand too.",
+     [](const Case& c, What what) {
+         return what == What::Operand && c.name() == "nop" && c.opcode() != 0x90;
+     }},
     {"R13D without displacement",
      "After 67, for a SIB byte with REX.B that says \"no base\", Zydis names R13D and loses the "
      "displacement it counts in the length.",
@@ -551,7 +548,8 @@ public:
         if (long_mode && chance(2)) code[at++] = rex();
         const Opcode& row = opcodes()[below(opcodes().size())];
         constexpr std::array<u8, 5> kMandatory = {0, 0, 0x66, 0xF3, 0xF2};
-        if (const u8 prefix = kMandatory[static_cast<std::size_t>(row.prefix)]; prefix && !chance(16)) {
+        if (const u8 prefix = kMandatory[static_cast<std::size_t>(row.prefix)];
+            prefix && !chance(16)) {
             std::copy_backward(code.begin(), code.end() - 1, code.end());
             code[0] = prefix;
             ++at;

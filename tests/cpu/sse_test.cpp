@@ -30,8 +30,7 @@ public:
     u32& mxcsr() { return cpu.state.sse.mxcsr; }
 };
 
-// ---- Availability
-// --------------------------------------------------------------------------------------
+// ---- Availability -------------------------------------------------------------------------------
 
 TEST(SseFaults, EmAndOsfxsrAreUndefinedTsIsNotAvailable)
 {
@@ -68,8 +67,24 @@ TEST(SseFaults, FencesHintsAndGeneralRegistersDoNotCare)
     }
 }
 
-// ---- Memory
-// --------------------------------------------------------------------------------------------
+// SDM vol. 2D, table A-3: reserved NOPs.
+TEST(Hints, DoNothingSinceThePentiumPro)
+{
+    const Program::Bytes endbr32{0xF3, 0x0F, 0x1E, 0xFB}, prefetchnta{0x0F, 0x18, 0x03},
+        unknown{0x0F, 0x1B, 0x03}, in_register{0x0F, 0x18, 0xC3};
+    for (const Program::Bytes& bytes : {endbr32, prefetchnta, unknown, in_register}) {
+        Sse older{bytes, "pentium-mmx"}, p{bytes, "pentium2"}, newer{bytes};
+        EXPECT_EQ(older.run_to_vector(), 6);
+        for (Sse* s : {&p, &newer}) {
+            s->reg(RBX) = 0xFFFFFFF0;  // nothing is there
+            s->enable_paging();
+            s->step();
+            EXPECT_EQ(s->ip(), kC + bytes.size());
+        }
+    }
+}
+
+// ---- Memory -------------------------------------------------------------------------------------
 
 TEST(SseMemory, SixteenBytesHaveToBeAligned)
 {
@@ -158,8 +173,7 @@ TEST(SseMemory, ClflushChecksLikeALoad)
     EXPECT_EQ(p.run_to_vector(), 14);
 }
 
-// ---- Exceptions
-// ----------------------------------------------------------------------------------------
+// ---- Exceptions ---------------------------------------------------------------------------------
 
 constexpr u32 kIe = 1, kZe = 4, kPe = 32;
 
@@ -232,8 +246,7 @@ TEST(Ldmxcsr, ReservedBitsFault)
     EXPECT_EQ(store.get<u32>(kD), 0x9FAAu);
 }
 
-// ---- RCPPS, RSQRTPS
-// --------------------------------------------------------------------------------------
+// ---- RCPPS, RSQRTPS -----------------------------------------------------------------------------
 
 u32 one_lane(Sse& p, u32 operand)
 {
@@ -309,8 +322,7 @@ TEST(Approximations, AreWithinTheManualsBound)
     }
 }
 
-// ---- SSE4.2
-// ------------------------------------------------------------------------------------------------
+// ---- SSE4.2 -------------------------------------------------------------------------------------
 
 Xmm text(std::string_view s)
 {
