@@ -106,11 +106,14 @@ void Hpet::expire(std::size_t index, u64 advance)
     drive();
 }
 
+/// While the status of a level-triggered timer is set, another match makes no difference.
 void Hpet::arm()
 {
     for (std::size_t i = 0; i < kTimers; ++i) {
         const Timer& timer = state.timer[i];
-        const bool interrupts = running() && bit(timer.config, kInterruptEnable);
+        const bool requested =
+            bit(timer.config, kLevel) && bit(state.status, static_cast<int>(i));
+        const bool interrupts = running() && bit(timer.config, kInterruptEnable) && !requested;
         const u64 ticks = interrupts ? until_match(timer) : kFarAway;
         match_[i].at(ticks < kFarAway ? kClk.time_of(state.since + ticks) : kNever);
     }

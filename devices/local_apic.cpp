@@ -68,6 +68,11 @@ void set(LocalApic::Vectors& vectors, u8 vector, bool level)
     vectors[vector / 32] = with_bit(vectors[vector / 32], vector % 32, level);
 }
 
+bool contains(const LocalApic::Vectors& vectors, u8 vector)
+{
+    return bit(vectors[vector / 32], vector % 32);
+}
+
 int highest(const LocalApic::Vectors& vectors)
 {
     for (int word = 7; word >= 0; --word)
@@ -162,6 +167,7 @@ void LocalApic::update()
 /// request the answer is the spurious vector, which enters nothing into ISR (10.9).
 u8 LocalApic::acknowledge()
 {
+    catch_up();  // what has expired before this belongs to the interrupt that is taken now
     u8 vector = static_cast<u8>(state.svr);
     if (external_request()) {
         state.ext_int = false;
@@ -171,6 +177,7 @@ u8 LocalApic::acknowledge()
         set(state.irr, vector, false);
         set(state.isr, vector, true);
     }
+    arm_timer();
     update();
     return vector;
 }
@@ -181,7 +188,7 @@ void LocalApic::end_of_interrupt()
     if (ended < 0) return;
     const u8 vector = static_cast<u8>(ended);
     set(state.isr, vector, false);
-    if (bit(state.tmr[vector / 32], vector % 32)) {
+    if (contains(state.tmr, vector)) {
         u32& lint0 = state.lvt[Lint0];
         if (static_cast<u8>(lint0) == vector) lint0 = with_bit(lint0, kRemoteIrr, false);
         lint_changed(0, false);  // still asserted: once more
@@ -338,10 +345,12 @@ void LocalApic::catch_up()
     if (!is_masked(Timer)) accept(static_cast<u8>(state.lvt[Timer]), false);
 }
 
-/// A masked timer counts, but nobody sees when it is through.
+/// A masked timer counts, but nobody sees when it is through; nor while its interrupt is requested
+/// already.
 void LocalApic::arm_timer()
 {
-    const bool interrupts = state.count != 0 && !is_masked(Timer);
+    const u8 vector = static_cast<u8>(state.lvt[Timer]);
+    const bool interrupts = state.count != 0 && !is_masked(Timer) && !contains(state.irr, vector);
     expiry_.at(interrupts ? kClk.time_of(state.since + state.count * divisor()) : kNever);
 }
 

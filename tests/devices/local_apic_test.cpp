@@ -391,6 +391,25 @@ TEST(LocalApic, AMaskedTimerCountsWithoutInterrupting)
     EXPECT_EQ(board.taken(), 0x50);
 }
 
+TEST(LocalApic, ExpiriesBeforeTheInterruptIsTakenAreOne)
+{
+    Board board;
+    board.write(kDivide, kDivideBy1);
+    board.write(kTimer, 0x50 | kPeriodic);
+    board.write(kInitialCount, 10);
+    board.run(10);
+    EXPECT_EQ(board.scheduler.next_deadline(), kNever)
+        << "nobody can tell the second from the first";
+    board.run(95);
+    EXPECT_EQ(board.taken(), 0x50);
+    board.write(kEoi, 0);
+    EXPECT_FALSE(board.intr);
+    board.run(4);
+    EXPECT_FALSE(board.intr);
+    board.run(1);
+    EXPECT_TRUE(board.intr) << "and the pace is kept: 110";
+}
+
 TEST(LocalApic, ANewDivisorCountsOnFromWhereTheTimerIs)
 {
     Board board;
