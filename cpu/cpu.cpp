@@ -1,6 +1,7 @@
 /// The run loop: blocks, events between instructions, faults on their way to their handlers.
 #include "cpu/cpu.h"
 
+#include <limits>
 #include <string>
 
 #include "cpu/opcodes.h"
@@ -40,6 +41,7 @@ void Cpu::reset()
     fresh.idle = state.idle;
     fresh.tsc_offset = 0 - state.clock;
     fresh.intr = state.intr;
+    fresh.msr = msrs_after_reset(model_);
     if (at_least(Level::I80386)) fresh.cr0 = kCr0Et;
     if (at_least(Level::I80486)) fresh.cr0 |= kCr0Cd | kCr0Nw;
     fresh.gpr[RDX] = model_.signature;
@@ -69,6 +71,10 @@ void Cpu::state_loaded()
 {
     fault_pending_ = false;
     checked_as_ = ~0u;
+    contexts_ = {};
+    contexts_given_ = 0;
+    state.gpr[kZeroRegister] = state.gpr[kBlockIpRegister] = 0;
+    state.gpr[kPageSizeRegister] = kPageSize;
     blocks_.clear();
     jumps_.fill({});
     pending_link_ = via_ = nullptr;
@@ -90,28 +96,48 @@ u32 Cpu::mode_key() const
            u32{user_} << 3;
 }
 
+/// What linear addresses are cut to: the 8086 and 286 have 20 and 24 address lines, later processors
+/// compute in 32 bits, 64-bit mode in 64.
+u64 Cpu::linear_mask() const
+{
+    if (mode64()) return ~u64{0};
+    if (at_least(Level::I80386)) return 0xFFFFFFFF;
+    return at_least(Level::I80286) ? 0xFFFFFF : 0xFFFFF;
+}
+
 void Cpu::update_mode()
 {
     const Segment& cs = state.seg[CS];
-    user_ = state.cpl == 3 && (state.cr0 & kCr0Pg);
-    tlb_ = &tlbs_[user_];
+    const bool paging = (state.cr0 & kCr0Pg) != 0;
+    const bool reaches_user_pages = (state.cr4 & kCr4Smap) && (state.rflags & AC);
+    user_ = state.cpl == 3 && paging;
+    rights_ = user_                           ? Rights::User
+              : paging && reaches_user_pages ? Rights::SupervisorAc
+                                              : Rights::Supervisor;
+    tlb_ = &tlbs_[static_cast<std::size_t>(rights_)];
     check_alignment_ = (state.cr0 & kCr0Am) && (state.rflags & AC) && state.cpl == 3;
     mmx_usable_ = !(state.cr0 & (kCr0Em | kCr0Ts));
     sse_usable_ = mmx_usable_ && (state.cr4 & kCr4Osfxsr);
     decode_mode_.real_or_v86 = real_or_v86();
-    decode_mode_.code_size = cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
-    stack_mask_ = state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
-    const u32 checked_as = u32{real_or_v86()} | u32{check_alignment_} << 1;
+    const bool wide = long_mode() && cs.is_long();
+    decode_mode_.code_size = wide ? CodeSize::Bits64 : cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
+    linear_mask_ = linear_mask();
+    stack_mask_ = wide ? ~u64{0} : state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
+    const u32 checked_as = u32{real_or_v86()} | u32{check_alignment_} << 1 | u32{wide} << 2 |
+                           u32{long_mode()} << 3;
     if (checked_as != checked_as_) {
         checked_as_ = checked_as;
         for (u8 seg = 0; seg < 6; ++seg) refresh_segment(seg);
     }
 
     const u32 mode = mode_key();
-    Context& c = contexts_[(cs.base >> 4 ^ cs.base >> 12 ^ mode << 5) % kContexts];
-    if (c.id == 0 || c.cs_base != cs.base || c.cs_limit != cs.limit || c.mode != mode ||
-        c.generation != generation_)
-        c = {cs.base, generation_, cs.limit, mode, ++contexts_given_};
+    const u64 base = wide ? 0 : cs.base;
+    const u32 limit = wide ? 0 : cs.limit;
+    const u64 generation = generation_[user_];
+    Context& c = contexts_[(base >> 4 ^ base >> 12 ^ mode << 4) % kContexts];
+    if (c.id == 0 || c.cs_base != base || c.cs_limit != limit || c.mode != mode ||
+        c.generation != generation)
+        c = {base, generation, limit, mode, ++contexts_given_};
     context_ = c.id;
 }
 
@@ -303,11 +329,7 @@ void Cpu::run(u64 until)
             deliver_fault();
             continue;
         }
-        if (blocks_.full()) {
-            blocks_.clear();
-            jumps_.fill({});
-            pending_link_ = nullptr;
-        }
+        if (blocks_.full() || contexts_given_ > kMaxContexts) forget_blocks();
         Block* block = next_block();
         if (!block) {
             pending_link_ = nullptr;
@@ -336,6 +358,17 @@ void Cpu::run(u64 until)
         if (single_step && !step_cancelled_ && !state.debug_shadow) state.pending_debug |= 1u << 14;
     }
     sync_out();
+}
+
+/// No block is executing. Links die with their blocks, so that contexts may be numbered anew.
+void Cpu::forget_blocks()
+{
+    blocks_.clear();
+    jumps_.fill({});
+    pending_link_ = nullptr;
+    contexts_ = {};
+    contexts_given_ = 0;
+    update_mode();
 }
 
 void Cpu::sync_in()
@@ -407,15 +440,18 @@ const Insn* Cpu::follow_indirect(const Insn* insn, u64 ip)
 
 // ---- Finding and decoding blocks ---------------------------------------------------------------
 
+/// The last byte that may be fetched from CS.
+u64 Cpu::code_limit() const { return mode64() ? ~u64{0} : state.seg[CS].limit; }
+
 /// The block at state.rip, or nullptr after a fetch fault or an undefined opcode.
 Block* Cpu::next_block()
 {
     Jump& jump = jumps_[state.rip % kJumps];
     if (jump.ip == state.rip && jump.context == context_ && jump.block->valid) return jump.block;
 
-    const u64 limit = state.seg[CS].limit;
+    const u64 limit = code_limit();
     if (!at_least(Level::I80286)) state.rip &= 0xFFFF;
-    if (state.rip > limit) {
+    if (state.rip > limit || (mode64() && !is_canonical(state.rip))) {
         raise(kGeneralProtection, 0);
         return nullptr;
     }
@@ -445,7 +481,7 @@ u32 Cpu::gather(u64 ip, u8* bytes, u32 have, bool& crosses, u64& second_page, bo
     for (u32 i = have; i < 15; ++i) {
         u64 at = ip + i;
         if (wraps) at &= 0xFFFF;
-        if (at > state.seg[CS].limit) {
+        if (at > code_limit() || (mode64() && !is_canonical(at))) {
             limit_hit = true;
             return i;
         }
@@ -481,15 +517,23 @@ static bool ends_block(const Insn& insn)
     return opcodes()[insn.opcode].carry == Carry::End || is_repeated_string(insn);
 }
 
-/// RIP-relative operands count from the next instruction; kBlockIpRegister holds the block's address.
+/// RIP-relative operands count from the next instruction; kBlockIpRegister holds the block's address. A
+/// block is shorter than a page.
 static void make_relative_to_block(Insn& insn)
 {
-    if (insn.memory && insn.base == kBlockIpRegister) insn.disp += insn.offset + insn.length;
+    if (!insn.memory || insn.base != kBlockIpRegister) return;
+    i64 disp = i64{insn.disp} + insn.offset + insn.length;
+    if (disp > std::numeric_limits<i32>::max()) {
+        insn.index_reg = kPageSizeRegister;
+        disp -= static_cast<i64>(kPageSize);
+    }
+    insn.disp = static_cast<i32>(disp);
 }
 
 /// The page around `physical`, if code decoded from it may be kept.
 const u8* Cpu::code_memory(u64 physical)
 {
+    if (physical >> 32 != 0) return nullptr;
     const PageAccess access = bus_.page(page_of(physical));
     return access.shared ? nullptr : access.read;
 }
@@ -497,7 +541,7 @@ const u8* Cpu::code_memory(u64 physical)
 Block* Cpu::decode_block(u64 physical)
 {
     const u64 ip = state.rip;
-    const u64 limit = state.seg[CS].limit;
+    const u64 limit = code_limit();
     const u8* page = code_memory(physical);
     const u64 in_page = physical % kPageSize;
 
@@ -508,9 +552,11 @@ Block* Cpu::decode_block(u64 physical)
     building_.clear();
     DecodeResult result = DecodeResult::Truncated;
     while (page && building_.size() < Block::kMaxInsns) {
-        const u64 available = std::min({u64{15}, kPageSize - in_page - fresh.length,
-                                        limit - (ip + fresh.length) + 1});
-        if (available == 0 || ip + fresh.length > limit) break;
+        if (ip + fresh.length > limit) break;
+        const u64 available = std::min(
+            {u64{15}, kPageSize - in_page - fresh.length,
+             std::min(limit - (ip + fresh.length), u64{14}) + 1});
+        if (available == 0) break;
         Insn insn;
         result = decode({page + in_page + fresh.length, available}, decode_mode_, insn);
         if (result != DecodeResult::Ok) break;

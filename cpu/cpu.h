@@ -11,7 +11,6 @@
 #include <bit>
 #include <cstring>
 #include <functional>
-#include <map>
 #include <string_view>
 
 #include "cpu/blocks.h"
@@ -50,6 +49,9 @@ inline u64 opaque(u64 value)
 }
 
 enum class Access : u8 { Read, Write, Fetch };
+
+/// Bits 63..47 are all the same (SDM vol. 1, 3.3.7.1).
+constexpr bool is_canonical(u64 address) { return (address + (u64{1} << 47)) >> 48 == 0; }
 
 /// How hard an access to memory tries. Handlers try Fast first: it fails, without a trace, unless the
 /// TLB has the answer. Then they execute again with Full, which always has one: a value or a fault.
@@ -149,6 +151,9 @@ public:
     bool protected_mode() const { return (state.cr0 & kCr0Pe) != 0; }
     bool v86() const { return (state.rflags & VM) != 0; }
     bool real_or_v86() const { return !protected_mode() || v86(); }
+    /// IA-32e mode: 64-bit and compatibility mode.
+    bool long_mode() const { return (state.msr.efer & kEferLma) != 0; }
+    bool mode64() const { return decode_mode_.code_size == CodeSize::Bits64; }
     u8 iopl() const { return state.rflags >> 12 & 3; }
     bool at_least(Level level) const { return model_.at_least(level); }
 
@@ -272,9 +277,12 @@ public:
     /// tables, TSS, gates). `size` is 1, 2, 4 or 8; they may cross pages.
     Fallible<u64> read_system(u64 linear, int size);
     [[nodiscard]] bool write_system(u64 linear, int size, u64 value);
-    /// The same with the rights of privilege level `cpl` (stacks of another privilege level).
-    Fallible<u64> read_linear(u64 linear, int size, bool user);
-    [[nodiscard]] bool write_linear(u64 linear, int size, u64 value, bool user);
+    /// The same with rights as given (stacks of another privilege level).
+    Fallible<u64> read_linear(u64 linear, int size, Rights rights);
+    [[nodiscard]] bool write_linear(u64 linear, int size, u64 value, Rights rights);
+
+    /// Without any check.
+    u64 linear_address(u8 seg, u64 offset) const { return (fast_[seg].base + offset) & linear_mask_; }
 
     /// The host memory behind [linear, end of page), for repeated string instructions; nullptr: none
     /// or access has to be checked each time.
@@ -387,6 +395,7 @@ public:
             return static_cast<u32>((raw & 0xFFFF) | (raw >> 32 & 0xFFFF0000));
         }
         u8 gate_parameters() const { return raw >> 32 & 0x1F; }
+        u8 gate_stack() const { return raw >> 32 & 7; }  // IST of a 64-bit gate
     };
 
     /// Fetches the descriptor `selector` names. `vector` is raised with the selector if it lies outside
@@ -394,6 +403,8 @@ public:
     Fallible<Descriptor> fetch_descriptor(u16 selector, u8 vector = kGeneralProtection);
     /// Marks a code or data descriptor accessed in memory, if it is not yet.
     [[nodiscard]] bool set_accessed(Descriptor& descriptor);
+    /// In IA-32e mode, the second half of a system descriptor: LDT, TSS, call gate.
+    Fallible<u64> fetch_upper_descriptor(u16 selector, const Descriptor& descriptor);
 
     /// MOV, POP, LDS ...: loads ES, SS, DS, FS or GS with all checks of the present mode.
     [[nodiscard]] bool load_segment(u8 seg, u16 selector);
@@ -412,6 +423,8 @@ public:
     /// Puts `segment` into a segment register; everything cached from it follows.
     void set_segment(u8 seg, const Segment& segment);
     void set_cpl(u8 cpl);
+    /// FS or GS in 64-bit mode; the rest of the segment register stays.
+    void set_segment_base(u8 seg, u64 base);
 
     /// JMP, CALL, RET and IRET to another code segment. `size` is the operand size in bytes. They set
     /// state.rip; `next` is the address behind the instruction.
@@ -431,11 +444,22 @@ public:
     /// Follows from CR0, CR4, EFLAGS.VM, CPL, CS, SS and DR7; called after any of them changed.
     void update_mode();
     void set_cr0(u64 value);
+    /// CR3 as a task switch loads it; MOV checks more.
+    [[nodiscard]] bool load_cr3(u64 value);
+    u64 read_cr(int index);
     [[nodiscard]] bool write_cr(int index, u64 value);
     [[nodiscard]] bool write_dr(int index, u64 value);
+    [[nodiscard]] bool write_efer(u64 value);
     void flush_page(u64 linear);
 
+    /// SYSCALL, SYSRET, SYSENTER, SYSEXIT; they set state.rip. `wide`: the operand size is 64 bits.
+    void system_call(u64 next);
+    [[nodiscard]] bool system_return(bool wide);
+    [[nodiscard]] bool system_enter();
+    [[nodiscard]] bool system_exit(bool wide);
+
     u64 time_stamp() const { return clock_now() + state.tsc_offset; }
+    Bus& bus() { return bus_; }
     void halt(const Insn& insn);
     /// INT n and its like clear TF before the trap could happen.
     void cancel_single_step() { step_cancelled_ = true; }
@@ -496,24 +520,40 @@ private:
     Fallible<u64> read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, int size);
     void write_back_slow(u64 value);
     bool check_segment(u8 seg, u64 offset, int size, bool write);
+    bool check_canonical(u8 seg, u64 offset, int size);
     bool check_alignment(u64 linear, int size, Access access);
     void check_data_breakpoints(u64 linear, int size, bool write);
     void check_port_breakpoints(u16 port, int size);
     void check_breakpoints(u64 address, int size, u32 kinds);
-    u64 linear_address(u8 seg, u64 offset) const;
-    TlbEntry* translate(u64 linear, Access access, bool user);
-    TlbEntry& fill_entry(TlbEntry& e, u64 physical, bool writable);
+    u64 next_page(u64 linear) const;
+
+    // paging.cpp
+    TlbEntry* translate(u64 linear, Access access, Rights rights);
+    TlbEntry& fill_entry(TlbEntry& e);
     Fallible<u64> translate_fetch(u64 linear);
     std::vector<Translation> translations() const;
     void restore_translations();
-    bool walk(u64 linear, Access access, bool user, u64& physical, bool& writable);
-    bool page_fault(u64 linear, Access access, bool user, bool present, bool reserved);
+    void flush_local_tlb();
+    void forget_links();
+    bool load_pdptes(u64 cr3);
+    bool walk(u64 linear, Access access, Rights rights, PageMapping& mapping);
+    bool walk_32(u64 linear, Access access, Rights rights, PageMapping& mapping);
+    bool walk_64(u64 linear, Access access, Rights rights, PageMapping& mapping);
+    bool page_allows(Access access, Rights rights, u64 entries, bool no_execute) const;
+    bool page_fault(u64 linear, Access access, Rights rights, bool present, bool reserved);
+
+    // memory.cpp
     u64 read_piece(const TlbEntry& e, u64 linear, int size);
     void write_piece(const TlbEntry& e, u64 linear, int size, u64 value);
     u64 read_physical(u64 address, int size);
     void write_physical(u64 address, int size, u64 value);
     void code_written(u64 physical, int size);
     void refresh_segment(u8 seg);
+
+    // control_registers.cpp
+    bool write_cr0(u64 value);
+    bool write_cr3(u64 value);
+    bool write_cr4(u64 value);
 
     // cpu.cpp
     void sync_in();
@@ -531,6 +571,9 @@ private:
     void uncut();
     bool hits_code_breakpoint(u64 linear);
     u32 mode_key() const;
+    u64 linear_mask() const;
+    u64 code_limit() const;
+    void forget_blocks();
 
     // interrupts.cpp
     [[nodiscard]] bool deliver(const Fault& fault, bool software, bool is_int_n, bool external,
@@ -554,6 +597,8 @@ private:
     bool running_ = false;
     bool step_cancelled_ = false;    // no trap after the present instruction in spite of TF
     bool user_ = false;              // CPL 3: user rights for paging
+    Rights rights_ = Rights::Supervisor;  // of explicit accesses
+    u64 linear_mask_ = 0xFFFFFFFF;
     bool data_breakpoints_ = false;  // some are on: every access takes the slow path
     bool code_breakpoints_ = false;
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
@@ -573,7 +618,7 @@ private:
 
     struct Context {
         u64 cs_base = 0;
-        u64 generation = 0;  // of the page mapping
+        u64 generation = 0;  // of the page mapping, see generation_
         u32 cs_limit = 0;
         u32 mode = 0;
         u32 id = 0;
@@ -581,7 +626,8 @@ private:
     static constexpr std::size_t kContexts = 256;
     std::array<Context, kContexts> contexts_{};
     u32 contexts_given_ = 0;
-    u64 generation_ = 1;
+    static constexpr u32 kMaxContexts = ~u32{0} - (1 << 24);  // far from the last one: a block may use many
+    std::array<u64, 2> generation_{1, 1};  // of supervisor's and user's: grows when FetchTlb forgets
 
     struct Jump {
         u64 ip = 0;
@@ -596,9 +642,8 @@ private:
     Block scratch_;                       // runs a block that must not be kept
     std::vector<Insn> scratch_insns_;
     std::vector<Insn> building_;
-    std::array<Tlb, 2> tlbs_{};           // supervisor, user
-    static constexpr std::size_t kMaxFetches = 4096;
-    std::map<u64, u64> fetches_;          // linear page, bit 0: user; physical page
+    std::array<Tlb, kRightsCount> tlbs_{};  // by Rights
+    std::array<FetchTlb, 2> fetches_;       // supervisor, user
     std::vector<Translation> restored_;   // for state_loaded
 };
 

@@ -42,7 +42,7 @@ bool enter_8086_handler(Cpu& cpu, u64 table, u8 vector, u16 pushed_flags, u32 ne
                         u64 return_ip)
 {
     const u64 entry = TRY(cpu.read_system(table + vector * 4u, 4));
-    Stack stack{cpu};
+    Stack stack = Stack::present(cpu);
     if (!stack.has_room(2, 3)) return false;
     if (!stack.push(2, pushed_flags) || !stack.push(2, cpu.state.seg[CS].selector) ||
         !stack.push(2, return_ip))
@@ -84,7 +84,9 @@ bool find_handler(Cpu& cpu, const Cpu::Descriptor& gate, Handling& handler)
     const u8 cpl = cpu.state.cpl;
     handler.cs = d.segment(selector);
     const Segment& cs = handler.cs;
-    if (!cs.is_code() || cs.dpl() > cpl) return cpu.general_protection(selector_error(selector));
+    const bool right_size = !cpu.long_mode() || (cs.is_long() && !cs.is_big());
+    if (!cs.is_code() || cs.dpl() > cpl || !right_size)
+        return cpu.general_protection(selector_error(selector));
     if (!cs.present()) return cpu.raise(kSegmentNotPresent, selector_error(selector));
     handler.inner = !cs.is_conforming() && cs.dpl() < cpl;
     // A virtual 8086 task is only left for level 0 (SDM vol. 3A, 20.3.1).
@@ -95,11 +97,6 @@ bool find_handler(Cpu& cpu, const Cpu::Descriptor& gate, Handling& handler)
     handler.ip = gate.gate_offset() & (handler.size == 4 ? 0xFFFFFFFF : 0xFFFF);
     handler.clears_if = (gate.type() & 1) == 0;
     return cpu.set_accessed(d);
-}
-
-bool check_handler_ip(Cpu& cpu, const Handling& handler)
-{
-    return handler.ip <= handler.cs.limit || cpu.general_protection();
 }
 
 bool push_return(Cpu& cpu, Stack& stack, const Delivery& what, int size)
@@ -121,9 +118,9 @@ void enter_handler(Cpu& cpu, const Handling& handler)
 
 bool deliver_same_level(Cpu& cpu, const Delivery& what, const Handling& handler)
 {
-    Stack stack{cpu};
+    Stack stack = Stack::present(cpu);
     if (!stack.has_room(handler.size, what.fault.has_error_code ? 4 : 3) ||
-        !check_handler_ip(cpu, handler) || !push_return(cpu, stack, what, handler.size))
+        !check_ip(cpu, handler.cs, handler.ip) || !push_return(cpu, stack, what, handler.size))
         return false;
     cpu.set_sp(stack.sp());
     enter_handler(cpu, handler);
@@ -141,7 +138,7 @@ bool deliver_inner_level(Cpu& cpu, const Delivery& what, const Handling& handler
     if (!find_inner_stack(cpu, level, inner)) return false;
     Stack stack{cpu, inner.ss, inner.sp, level, selector_error(inner.ss.selector)};
     if (!stack.has_room(size, (from_v86 ? 9 : 5) + what.fault.has_error_code) ||
-        !check_handler_ip(cpu, handler))
+        !check_ip(cpu, handler.cs, handler.ip))
         return false;
     if (from_v86)
         for (const u8 seg : {GS, FS, DS, ES})
@@ -156,6 +153,57 @@ bool deliver_inner_level(Cpu& cpu, const Delivery& what, const Handling& handler
     cpu.set_sp(stack.sp());
     if (from_v86)
         for (const u8 seg : {GS, FS, DS, ES}) cpu.set_segment(seg, null_segment());
+    return true;
+}
+
+/// SDM vol. 3A, 6.14.3: a gate of 16 bytes.
+Fallible<Cpu::Descriptor> find_long_gate(Cpu& cpu, const Delivery& what, u64& ip)
+{
+    const u32 at = what.fault.vector * 16u;
+    const auto fault = [&](u8 vector) {
+        cpu.raise(vector, what.error());
+        return Fallible<Cpu::Descriptor>{};
+    };
+    if (at + 15 > cpu.state.idtr.limit) return fault(kGeneralProtection);
+    Cpu::Descriptor gate;
+    gate.address = cpu.state.idtr.base + at;
+    gate.raw = TRY(cpu.read_system(gate.address, 8));
+    const u64 upper = TRY(cpu.read_system(gate.address + 8, 8));
+    const u8 type = system_type(cpu, gate);
+    if ((type != kInterruptGate32 && type != kTrapGate32) ||
+        (what.software && gate.dpl() < cpu.state.cpl))
+        return fault(kGeneralProtection);
+    if (!gate.present()) return fault(kSegmentNotPresent);
+    ip = gate.gate_offset() | upper << 32;
+    return gate;
+}
+
+/// Interrupts in IA-32e mode (SDM vol. 3A, 6.14): handlers are 64-bit code, SS:RSP is always saved, on a
+/// stack aligned to 16 bytes, and a new level gets a null SS.
+bool deliver_long(Cpu& cpu, const Delivery& what)
+{
+    CpuState& state = cpu.state;
+    Handling handler;
+    u64 ip = 0;
+    const Cpu::Descriptor gate = TRY(find_long_gate(cpu, what, ip));
+    if (!find_handler(cpu, gate, handler)) return false;
+    handler.ip = ip;
+    const u8 level = handler.inner ? handler.cs.dpl() : state.cpl;
+    u64 sp = state.gpr[RSP];
+    if (handler.inner || gate.gate_stack() != 0)
+        sp = TRY(find_long_stack(cpu, level, gate.gate_stack()));
+    if (!is_canonical(sp)) return cpu.raise(kStackFault, 0);
+
+    Stack stack = Stack::flat(cpu, sp & ~u64{15}, level, 0);
+    if (!stack.has_room(8, 5 + what.fault.has_error_code) || !check_ip(cpu, handler.cs, ip))
+        return false;
+    if (!stack.push(8, state.seg[SS].selector) || !stack.push(8, state.gpr[RSP]) ||
+        !push_return(cpu, stack, what, 8))
+        return false;
+    state.cpl = level;
+    if (handler.inner) state.seg[SS] = null_stack(level, level);
+    enter_handler(cpu, handler);
+    state.gpr[RSP] = stack.sp();
     return true;
 }
 
@@ -230,8 +278,9 @@ bool Cpu::deliver(const Fault& fault, bool software, bool is_int_n, bool externa
     // INT1 is no software interrupt as far as privilege and EXT are concerned.
     const bool is_int1 = software && !is_int_n && fault.vector == kDebug;
     if (is_int1) what.software = false;
+    const bool delivered = long_mode() ? deliver_long(*this, what) : deliver_protected(*this, what);
     // A fault in the context of a new task is that task's: see switch_task.
-    if (deliver_protected(*this, what) && (software || !fault_pending_)) return true;
+    if (delivered && (software || !fault_pending_)) return true;
     if (!what.software && fault_.has_error_code && fault_.vector != kPageFault)
         fault_.error_code |= kErrorExternal;
     return false;
@@ -322,7 +371,7 @@ bool return_to_v86(Cpu& cpu, Stack& stack, const Frame& frame)
 bool return_protected(Cpu& cpu, Stack& stack, const Frame& frame, int size)
 {
     u32 mask = writable_flags(cpu, size);
-    if (size == 4) {
+    if (size != 2) {
         mask |= RF;
         if (cpu.state.cpl == 0) mask |= VIF | VIP;
         mask &= defined_flags(cpu);
@@ -332,18 +381,21 @@ bool return_protected(Cpu& cpu, Stack& stack, const Frame& frame, int size)
     if (!find_return_code(cpu, frame.cs, cs)) return false;
     const u8 level = rpl_of(frame.cs);
     const bool outer = level > cpu.state.cpl;
+    const bool pops_stack = outer || cpu.mode64();  // 64-bit mode always does
     u64 sp = stack.sp();
-    if (outer) {
+    if (pops_stack) {
         sp = TRY(stack.pop(size));
         const u16 selector = static_cast<u16>(TRY(stack.pop(size)));
-        if (!find_return_stack(cpu, selector, level, ss)) return false;
+        if (!find_return_stack(cpu, selector, level, cs, ss)) return false;
     }
-    if (frame.ip > cs.limit) return cpu.general_protection();
+    if (!check_ip(cpu, cs, frame.ip)) return false;
 
     cpu.state.cpl = level;
     cpu.set_segment(CS, cs);
-    if (outer) cpu.set_segment(SS, ss);
+    if (pops_stack) cpu.set_segment(SS, ss);
     cpu.set_sp(sp);
+    // A 16-bit stack keeps the upper part of RSP, a 32-bit one does not.
+    if (cpu.long_mode() && cpu.stack_mask() == 0xFFFFFFFF) cpu.state.gpr[RSP] = cpu.sp();
     cpu.set_eflags(new_flags);
     if (outer) drop_inner_segments(cpu);
     cpu.state.rip = frame.ip;
@@ -360,11 +412,12 @@ bool Cpu::interrupt_return(int size)
         attention();
     }
     if (!real_or_v86() && (state.rflags & NT)) {
+        if (long_mode()) return general_protection();
         const u64 link = TRY(read_system(state.tr.base, 2));
         return switch_task(static_cast<u16>(link), TaskSwitch::Return, state.rip);
     }
     if (v86() && iopl() < 3 && (!(state.cr4 & kCr4Vme) || size != 2)) return general_protection();
-    Stack stack{*this};
+    Stack stack = Stack::present(*this);
     Frame frame;
     frame.ip = TRY(stack.pop(size));
     frame.cs = static_cast<u16>(TRY(stack.pop(size)));
@@ -375,7 +428,7 @@ bool Cpu::interrupt_return(int size)
             (writable_flags(*this, size) | (size == 4 ? RF : 0u)) & defined_flags(*this);
         return return_real(*this, stack, frame, merged_flags(*this, frame.flags, mask));
     }
-    if (size == 4 && (frame.flags & VM) && state.cpl == 0)
+    if (size == 4 && (frame.flags & VM) && state.cpl == 0 && !long_mode())
         return return_to_v86(*this, stack, frame);
     return return_protected(*this, stack, frame, size);
 }

@@ -1,20 +1,9 @@
-/// The slow paths of memory access: segment checks, paging, page crossings, MMIO, watched and
-/// code pages. The fast path is in cpu.h; it fails for everything that is decided here.
+/// The slow paths of memory access: segment checks, page crossings, MMIO, watched and code pages. The fast path is in cpu.h; it fails for everything that is decided here.
 #include "cpu/cpu.h"
 
 namespace reprise {
 
 namespace {
-
-/// Page table entry bits (SDM vol. 3A, 4.3).
-enum Pte : u32 {
-    kPresent = 1 << 0,
-    kWritable = 1 << 1,
-    kUser = 1 << 2,
-    kAccessed = 1 << 5,
-    kDirty = 1 << 6,
-    kPageSize4M = 1 << 7,
-};
 
 template <class T>
 u64 load_as(const u8* host)
@@ -71,25 +60,26 @@ void Cpu::refresh_segment(u8 seg)
 {
     const Segment& s = state.seg[seg];
     FastSegment& fast = fast_[seg];
+    if (mode64()) {
+        // SDM vol. 1, 3.3.4. No non-canonical page is ever in the TLB.
+        fast.base = seg < FS ? 0 : s.base;
+        fast.read_end = fast.write_end = check_alignment_ ? 0 : ~u64{0};
+        return;
+    }
     fast.base = s.base;
     const bool unchecked = real_or_v86();  // of rights; the limit holds in every mode
     const bool usable = unchecked || (s.present() && !s.is_expand_down());
-    const u64 end = usable && !check_alignment_ && !s.is_expand_down() ? u64{s.limit} + 1 : 0;
+    u64 end = usable && !check_alignment_ && !s.is_expand_down() ? u64{s.limit} + 1 : 0;
+    // Linear addresses wrap around at 4 GB, and in IA-32e mode the TLB knows pages above.
+    if (long_mode()) end = std::min(end, (u64{1} << 32) - (s.base & 0xFFFFFFFF));
     fast.read_end = unchecked || s.is_readable() ? end : 0;
     fast.write_end = unchecked || s.is_writable() ? end : 0;
-}
-
-/// The 8086 and 286 have 20 and 24 address lines; later ones compute linear addresses in 32 bits.
-u64 Cpu::linear_address(u8 seg, u64 offset) const
-{
-    const u64 linear = fast_[seg].base + offset;
-    if (at_least(Level::I80386)) return linear & 0xFFFFFFFF;
-    return linear & (at_least(Level::I80286) ? 0xFFFFFF : 0xFFFFF);
 }
 
 /// SDM vol. 3A, 5.3 to 5.5. Raises #SS(0) for the stack segment and #GP(0) for the others.
 bool Cpu::check_segment(u8 seg, u64 offset, int size, bool write)
 {
+    if (mode64()) return check_canonical(seg, offset, size);
     const Segment& s = state.seg[seg];
     bool allowed = true;
     if (!real_or_v86()) allowed = s.present() && (write ? s.is_writable() : s.is_readable());
@@ -107,155 +97,22 @@ bool Cpu::check_segment(u8 seg, u64 offset, int size, bool write)
     return raise(stack_fault ? kStackFault : kGeneralProtection, 0);
 }
 
+/// In 64-bit mode segments have neither limits nor rights.
+bool Cpu::check_canonical(u8 seg, u64 offset, int size)
+{
+    const u64 linear = linear_address(seg, offset);
+    if (is_canonical(linear) && is_canonical(linear + static_cast<u64>(size) - 1)) return true;
+    return raise(seg == SS ? kStackFault : kGeneralProtection, 0);
+}
+
 bool Cpu::check_alignment(u64 linear, int size, Access access)
 {
     if (!check_alignment_ || linear % static_cast<u64>(size) == 0) return true;
     // Page faults come first (SDM vol. 3A, table 6-2).
-    const u64 last = (linear + static_cast<u64>(size) - 1) & 0xFFFFFFFF;
-    if (!translate(linear, access, user_) || !translate(where_split(linear, last), access, user_))
+    const u64 last = (linear + static_cast<u64>(size) - 1) & linear_mask_;
+    if (!translate(linear, access, rights_) || !translate(where_split(linear, last), access, rights_))
         return false;
     return raise(kAlignmentCheck, 0);
-}
-
-// ---- Paging ------------------------------------------------------------------------------------
-
-/// Error code of #PF: SDM vol. 3A, 4.7.
-bool Cpu::page_fault(u64 linear, Access access, bool user, bool present, bool reserved)
-{
-    state.cr2 = linear;
-    return raise(kPageFault, static_cast<u16>(present | (access == Access::Write) << 1 | user << 2 |
-                                              reserved << 3));
-}
-
-/// 32-bit paging with 4 KiB pages and, with CR4.PSE, 4 MiB pages (SDM vol. 3A, 4.3).
-bool Cpu::walk(u64 linear, Access access, bool user, u64& physical, bool& writable)
-{
-    const bool write = access == Access::Write;
-    const bool honour_read_only = user || (state.cr0 & kCr0Wp);
-    const u64 pde_address = (state.cr3 & 0xFFFFF000) + (linear >> 22) * 4;
-    const u32 pde = static_cast<u32>(read_physical(pde_address, 4));
-    if (!(pde & kPresent)) return page_fault(linear, access, user, false, false);
-
-    if ((pde & kPageSize4M) && (state.cr4 & kCr4Pse)) {
-        if (pde & 0x003FF000) return page_fault(linear, access, user, true, true);
-        if ((user && !(pde & kUser)) || (write && !(pde & kWritable) && honour_read_only))
-            return page_fault(linear, access, user, true, false);
-        const u32 marked = pde | kAccessed | (write ? kDirty : 0u);
-        if (marked != pde) write_physical(pde_address, 4, marked);
-        physical = (pde & 0xFFC00000) | (linear & 0x003FF000);
-        writable = write || ((marked & kDirty) && ((pde & kWritable) || !honour_read_only));
-        return true;
-    }
-
-    const u64 pte_address = (pde & 0xFFFFF000) + (linear >> 12 & 0x3FF) * 4;
-    const u32 pte = static_cast<u32>(read_physical(pte_address, 4));
-    if (!(pte & kPresent)) return page_fault(linear, access, user, false, false);
-    const u32 both = pde & pte;
-    if ((user && !(both & kUser)) || (write && !(both & kWritable) && honour_read_only))
-        return page_fault(linear, access, user, true, false);
-    if (!(pde & kAccessed)) write_physical(pde_address, 4, pde | kAccessed);
-    const u32 marked = pte | kAccessed | (write ? kDirty : 0u);
-    if (marked != pte) write_physical(pte_address, 4, marked);
-    physical = pte & 0xFFFFF000;
-    writable = write || ((marked & kDirty) && ((both & kWritable) || !honour_read_only));
-    return true;
-}
-
-/// The TLB entry of a page, filled, or nullptr after a page fault.
-TlbEntry* Cpu::translate(u64 linear, Access access, bool user)
-{
-    const bool paging = (state.cr0 & kCr0Pg) != 0;
-    Tlb& tlb = tlbs_[paging && user];
-    const u64 page = page_of(linear);
-    TlbEntry& known = tlb.entry(linear);
-    if (known.page_tag == page && (access != Access::Write || known.writable)) return &known;
-
-    u64 physical = page;
-    bool writable = true;
-    if (paging && !walk(linear, access, user, physical, writable)) return nullptr;
-    physical &= bus_.a20_mask();
-
-    return &fill_entry(tlb.claim(page), physical, writable);
-}
-
-TlbEntry& Cpu::fill_entry(TlbEntry& e, u64 physical, bool writable)
-{
-    const u64 page = e.page_tag;
-    const PageAccess host = bus_.page(physical);
-    e.physical = physical;
-    e.read_host = host.read;
-    e.write_host = host.write;
-    e.writable = writable;
-    e.code_granules = blocks_.granules(physical);
-    if (!data_breakpoints_ && host.read) {
-        e.read_tag = page;
-        e.addend = reinterpret_cast<u64>(host.read) - page;
-        if (writable && host.write == host.read) e.write_tag = page;
-    }
-    return e;
-}
-
-/// The physical page to fetch from. Fetches have a TLB of their own that forgets nothing before it is
-/// flushed: a link between blocks does not ask again, and that must not be seen.
-Fallible<u64> Cpu::translate_fetch(u64 linear)
-{
-    const u64 page = page_of(linear);
-    if (!(state.cr0 & kCr0Pg)) return page & bus_.a20_mask();
-    const u64 key = page | u64{user_};
-    if (const auto known = fetches_.find(key); known != fetches_.end()) return known->second;
-
-    if (fetches_.size() >= kMaxFetches) {
-        fetches_.clear();
-        ++generation_;
-        update_mode();
-    }
-    u64 physical = 0;
-    bool writable = false;
-    if (!walk(linear, Access::Fetch, user_, physical, writable)) return {};
-    physical &= bus_.a20_mask();
-    fetches_.emplace(key, physical);
-    return physical;
-}
-
-std::vector<Translation> Cpu::translations() const
-{
-    std::vector<Translation> all;
-    if (!(state.cr0 & kCr0Pg)) return all;
-    for (const bool user : {false, true})
-        tlbs_[user].for_each([&](const TlbEntry& e) {
-            all.push_back({e.page_tag, e.physical, user, false, e.writable});
-        });
-    for (const auto& [key, physical] : fetches_)
-        all.push_back({page_of(key), physical, (key & 1) != 0, true, false});
-    return all;
-}
-
-void Cpu::restore_translations()
-{
-    for (const Translation& t : restored_) {
-        if (t.fetch) fetches_.emplace(page_of(t.page) | u64{t.user}, t.physical);
-        else fill_entry(tlbs_[t.user].claim(page_of(t.page)), t.physical, t.writable);
-    }
-    restored_.clear();
-}
-
-void Cpu::flush_tlb()
-{
-    for (Tlb& tlb : tlbs_) tlb.flush();
-    fetches_.clear();
-    ++generation_;
-    update_mode();
-    attention();  // the rest of the present block may not be there any more
-}
-
-/// INVLPG. Which pages are large is not kept, so with PSE everything goes that could be part of one.
-void Cpu::flush_page(u64 linear)
-{
-    const u64 size = state.cr4 & kCr4Pse ? u64{4} << 20 : kPageSize;
-    for (Tlb& tlb : tlbs_) tlb.flush_range(linear, size);
-    std::erase_if(fetches_, [&](const auto& f) { return ((f.first ^ linear) & ~(size - 1)) == 0; });
-    ++generation_;
-    update_mode();
 }
 
 // ---- Accesses that stay within a page ----------------------------------------------------------
@@ -264,7 +121,7 @@ u64 Cpu::read_piece(const TlbEntry& e, u64 linear, int size)
 {
     const u64 offset = linear % kPageSize;
     if (e.read_host) return load(e.read_host + offset, size);
-    const u64 value = bus_.read_memory(e.physical + offset, size);
+    const u64 value = bus_.read_memory(e.physical() + offset, size);
     cut_block();
     return value;
 }
@@ -273,12 +130,12 @@ void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
 {
     const u64 offset = linear % kPageSize;
     if (!e.write_host) {
-        bus_.write_memory(e.physical + offset, size, value);
+        bus_.write_memory(e.physical() + offset, size, value);
         cut_block();
         return;
     }
     store(e.write_host + offset, size, value);
-    code_written(e.physical + offset, size);
+    code_written(e.physical() + offset, size);
 }
 
 /// After a store through the slow path: forgets code decoded from these bytes.
@@ -315,41 +172,49 @@ void Cpu::memory_written(u64 physical, u64 size) { blocks_.invalidate(physical, 
 
 // ---- Accesses to linear addresses --------------------------------------------------------------
 
-Fallible<u64> Cpu::read_linear(u64 linear, int size, bool user)
+/// Where an access that crosses pages goes on. In IA-32e mode the processor's own accesses have 64 bits
+/// in compatibility mode too.
+u64 Cpu::next_page(u64 linear) const
+{
+    const u64 next = page_of(linear) + kPageSize;
+    return linear >> 32 ? next : next & linear_mask_;
+}
+
+Fallible<u64> Cpu::read_linear(u64 linear, int size, Rights rights)
 {
     const int first = static_cast<int>(
         std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
-    const TlbEntry* e = translate(linear, Access::Read, user);
+    const TlbEntry* e = translate(linear, Access::Read, rights);
     if (!e) return {};
     if (first == size) return read_piece(*e, linear, size);
 
-    const u64 next = linear_address(CS, linear + static_cast<u64>(first) - fast_[CS].base);
-    if (!translate(next, Access::Read, user)) return {};
+    const u64 next = next_page(linear);
+    if (!translate(next, Access::Read, rights)) return {};
     u64 value = 0;
     for (int i = 0; i < size; ++i) {
         const u64 at = i < first ? linear + static_cast<u64>(i) : next + static_cast<u64>(i - first);
-        const TlbEntry* piece = translate(at, Access::Read, user);
+        const TlbEntry* piece = translate(at, Access::Read, rights);
         if (!piece) return {};
         value |= read_piece(*piece, at, 1) << 8 * i;
     }
     return value;
 }
 
-bool Cpu::write_linear(u64 linear, int size, u64 value, bool user)
+bool Cpu::write_linear(u64 linear, int size, u64 value, Rights rights)
 {
     const int first = static_cast<int>(
         std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
-    TlbEntry* e = translate(linear, Access::Write, user);
+    TlbEntry* e = translate(linear, Access::Write, rights);
     if (!e) return false;
     if (first == size) {
         write_piece(*e, linear, size, value);
         return true;
     }
-    const u64 next = linear_address(CS, linear + static_cast<u64>(first) - fast_[CS].base);
-    if (!translate(next, Access::Write, user)) return false;
+    const u64 next = next_page(linear);
+    if (!translate(next, Access::Write, rights)) return false;
     for (int i = 0; i < size; ++i) {
         const u64 at = i < first ? linear + static_cast<u64>(i) : next + static_cast<u64>(i - first);
-        const TlbEntry* piece = translate(at, Access::Write, user);
+        const TlbEntry* piece = translate(at, Access::Write, rights);
         if (!piece) return false;
         write_piece(*piece, at, 1, value >> 8 * i & 0xFF);
     }
@@ -358,12 +223,12 @@ bool Cpu::write_linear(u64 linear, int size, u64 value, bool user)
 
 Fallible<u64> Cpu::read_system(u64 linear, int size)
 {
-    return read_linear(linear & 0xFFFFFFFF, size, false);
+    return read_linear(long_mode() ? linear : linear & 0xFFFFFFFF, size, Rights::Supervisor);
 }
 
 bool Cpu::write_system(u64 linear, int size, u64 value)
 {
-    return write_linear(linear & 0xFFFFFFFF, size, value, false);
+    return write_linear(long_mode() ? linear : linear & 0xFFFFFFFF, size, value, Rights::Supervisor);
 }
 
 // ---- Accesses to segments ----------------------------------------------------------------------
@@ -380,7 +245,7 @@ Fallible<u64> Cpu::read_slow(const Insn& insn, u8 seg, u64 offset, int size)
     if (!check_segment(seg, offset, size, false)) return {};
     const u64 linear = linear_address(seg, offset);
     if (!check_alignment(linear, size, Access::Read)) return {};
-    const u64 value = TRY(read_linear(linear, size, user_));
+    const u64 value = TRY(read_linear(linear, size, rights_));
     check_data_breakpoints(linear, size, false);
     return value;
 }
@@ -391,8 +256,8 @@ Fallible<Xmm> Cpu::read_slow_16(const Insn& insn, u8 seg, u64 offset)
     if (!check_segment(seg, offset, 16, false)) return {};
     // MMIO on the first page is not read if the second one faults.
     const u64 linear = linear_address(seg, offset), last = linear_address(seg, offset + 15);
-    if (!translate(linear, Access::Read, user_) ||
-        !translate(where_split(linear, last), Access::Read, user_))
+    if (!translate(linear, Access::Read, rights_) ||
+        !translate(where_split(linear, last), Access::Read, rights_))
         return {};
     const u64 low = TRY(read_slow(insn, seg, offset, 8));
     const u64 high = TRY(read_slow(insn, seg, (offset + 8) & insn.address_mask(), 8));
@@ -423,7 +288,7 @@ bool Cpu::write_slow(const Insn& insn, u8 seg, u64 offset, int size, u64 value)
     }
     if (!check_segment(seg, offset, size, true)) return false;
     const u64 linear = linear_address(seg, offset);
-    if (!check_alignment(linear, size, Access::Write) || !write_linear(linear, size, value, user_))
+    if (!check_alignment(linear, size, Access::Write) || !write_linear(linear, size, value, rights_))
         return false;
     check_data_breakpoints(linear, size, true);
     return true;
@@ -438,8 +303,8 @@ Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, in
     if (!check_alignment(linear, size, Access::Write)) return {};
     const u64 last = wraps ? linear_address(seg, 0)
                            : linear_address(seg, offset + static_cast<u64>(size) - 1);
-    if (!translate(linear, Access::Write, user_) ||
-        !translate(where_split(linear, last), Access::Write, user_))
+    if (!translate(linear, Access::Write, rights_) ||
+        !translate(where_split(linear, last), Access::Write, rights_))
         return {};
     write_back_.size[0] = size;
     write_back_.linear[0] = linear;
@@ -449,9 +314,9 @@ Fallible<u64> Cpu::read_for_modify_slow(const Insn& insn, u8 seg, u64 offset, in
         write_back_.size[1] = size - write_back_.size[0];
         write_back_.linear[1] = last;
     }
-    u64 value = TRY(read_linear(linear, write_back_.size[0], user_));
+    u64 value = TRY(read_linear(linear, write_back_.size[0], rights_));
     if (wraps)
-        value |= TRY(read_linear(last, write_back_.size[1], user_)) << 8 * write_back_.size[0];
+        value |= TRY(read_linear(last, write_back_.size[1], rights_)) << 8 * write_back_.size[0];
     check_data_breakpoints(linear, size, true);
     return value;
 }
@@ -460,10 +325,10 @@ void Cpu::write_back_slow(u64 value)
 {
     // Cannot fault: both pages were translated for writing.
     const int first = write_back_.size[0];
-    static_cast<void>(write_linear(write_back_.linear[0], first, value, user_));
+    static_cast<void>(write_linear(write_back_.linear[0], first, value, rights_));
     if (write_back_.size[1] != 0)
         static_cast<void>(
-            write_linear(write_back_.linear[1], write_back_.size[1], value >> 8 * first, user_));
+            write_linear(write_back_.linear[1], write_back_.size[1], value >> 8 * first, rights_));
 }
 
 bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
@@ -474,15 +339,15 @@ bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
     const u64 linear = linear_address(seg, offset);
     if (!check_alignment(linear, size, Access::Write)) return false;
     const u64 last = linear_address(seg, offset + static_cast<u64>(size) - 1);
-    return translate(linear, Access::Write, user_) &&
-           translate(where_split(linear, last), Access::Write, user_);
+    return translate(linear, Access::Write, rights_) &&
+           translate(where_split(linear, last), Access::Write, rights_);
 }
 
 bool Cpu::probe_read(const Insn& insn, u8 seg, u64 offset)
 {
     current_ = &insn;
     return check_segment(seg, offset, 1, false) &&
-           translate(linear_address(seg, offset), Access::Read, user_) != nullptr;
+           translate(linear_address(seg, offset), Access::Read, rights_) != nullptr;
 }
 
 /// DR0..DR3 with R/W 1 (writes) or 3 (reads and writes): SDM vol. 3B, 17.2.

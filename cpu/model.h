@@ -18,7 +18,7 @@ enum class Feature : u8 {
     Fpu, Vme, De, Pse, Tsc, Msr, Pae, Mce, Cx8, Apic, Sep, Mtrr, Pge, Mca, Cmov, Pat, Pse36, Clfsh,
     Mmx, Fxsr, Sse, Sse2, Sse3, Ssse3, Cx16, Sse41, Sse42, Popcnt,
     Syscall, Nx, Page1Gb, Rdtscp, LongMode, LahfSahf64,
-    FsGsBase, Smep, Smap, Umip,
+    FsGsBase, Smep, Smap, Umip, ArchCapabilities,
     kCount
 };
 
@@ -79,6 +79,7 @@ inline constexpr CpuidFlag kCpuidFlags[] = {
     {Feature::LongMode, 0x80000001, 'd', 29}, {Feature::LahfSahf64, 0x80000001, 'c', 0},
     {Feature::FsGsBase, 7, 'b', 0},  {Feature::Smep, 7, 'b', 7},
     {Feature::Smap, 7, 'b', 20},     {Feature::Umip, 7, 'c', 2},
+    {Feature::ArchCapabilities, 7, 'd', 29},
 };
 
 struct CpuModel {
@@ -91,6 +92,12 @@ struct CpuModel {
 
     bool at_least(Level other) const { return level >= other; }
     bool has(Feature feature) const { return features.has(feature); }
+    /// MAXPHYADDR (SDM vol. 3A, 4.1.4).
+    int physical_bits() const
+    {
+        if (has(Feature::LongMode)) return 40;
+        return has(Feature::Pae) || has(Feature::Pse36) ? 36 : 32;
+    }
 };
 
 namespace models {
@@ -104,7 +111,7 @@ inline constexpr FeatureSet kPentium2 =
     kPentiumMmx | FeatureSet{Pae, Apic, Sep, Mtrr, Pge, Mca, Cmov, Pat, Pse36, Fxsr};
 inline constexpr FeatureSet kPentium3 = kPentium2 | FeatureSet{Sse};
 inline constexpr FeatureSet kX64 =
-    kPentium3 | FeatureSet{Clfsh, Sse2, Syscall, Nx, LongMode};
+    kPentium3 | FeatureSet{Clfsh, Sse2, Syscall, Nx, LongMode, ArchCapabilities};
 inline constexpr FeatureSet kX64V2 =
     kX64 | FeatureSet{Sse3, Ssse3, Cx16, Sse41, Sse42, Popcnt, LahfSahf64, Rdtscp, Page1Gb};
 

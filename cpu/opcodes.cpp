@@ -23,7 +23,7 @@ struct OpcodeMap {
     OpcodeMap()
     {
         for (const auto part : {ops::arithmetic_rows(), ops::shift_rows(), ops::data_rows(),
-                                ops::string_rows(), ops::flow_rows(), ops::system_rows(),
+                                ops::string_rows(), ops::flow_rows(), ops::system_rows(), ops::model_rows(),
                                 ops::vector_arithmetic_rows(), ops::vector_shuffle_rows(),
                                 ops::vector_move_rows(), ops::sse_float_rows(),
                                 ops::sse_convert_rows(), ops::sse_string_rows(),

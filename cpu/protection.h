@@ -38,6 +38,12 @@ constexpr u16 with_rpl(u16 selector, u8 rpl) { return selector_error(selector) |
 /// A data segment register after a null selector: every use faults.
 inline Segment null_segment(u16 selector = 0) { return {selector, 0, 0, 0}; }
 
+/// SS without a descriptor, as 64-bit mode allows at levels 0 to 2.
+inline Segment null_stack(u16 selector, u8 level)
+{
+    return {selector, 0, 0, static_cast<u16>(level << 5)};
+}
+
 /// kNotSystem for code, data, reserved types, and the 32-bit types of a 286.
 u8 system_type(const Cpu& cpu, const Cpu::Descriptor& descriptor);
 
@@ -54,14 +60,22 @@ u32 writable_flags(const Cpu& cpu, int size);
 /// May `size` bytes at `offset` be accessed as far as the limit is concerned?
 bool within_limit(const Cpu& cpu, const Segment& segment, u64 offset, int size);
 
+/// In IA-32e mode L and D together are reserved: #GP(selector).
+[[nodiscard]] bool check_code_size(Cpu& cpu, const Segment& cs);
+
+/// #GP(0) if execution cannot go on at `ip`: it is beyond CS's limit, or in 64-bit mode not canonical.
+[[nodiscard]] bool check_ip(Cpu& cpu, const Segment& cs, u64 ip);
+
 /// A stack on which a frame is built or taken down before the registers follow: nothing that the
 /// guest can see changes until its SP is committed.
 class Stack {
 public:
     /// Faults are #SS(`error_code`); memory is accessed with the rights of `cpl`.
     Stack(Cpu& cpu, const Segment& ss, u64 sp, u8 cpl, u16 error_code);
+    /// That of 64-bit mode.
+    static Stack flat(Cpu& cpu, u64 sp, u8 cpl, u16 error_code);
     /// The present SS:SP.
-    explicit Stack(Cpu& cpu) : Stack(cpu, cpu.state.seg[SS], cpu.sp(), cpu.state.cpl, 0) {}
+    static Stack present(Cpu& cpu);
 
     /// Raises #SS unless `count` pushes of `size` bytes stay within the limit.
     [[nodiscard]] bool has_room(int size, int count) const;
@@ -72,12 +86,14 @@ public:
 
 private:
     bool check(u64 offset, int size) const;
+    u64 linear(u64 offset) const;
 
     Cpu& cpu_;
     Segment ss_;
     u64 sp_;
     u64 mask_;
-    bool user_;
+    Rights rights_;
+    bool flat_ = false;
     u16 error_code_;
 };
 
@@ -93,8 +109,12 @@ struct InnerStack {
 
 /// The code segment that RET or IRET returns to, checked (SDM vol. 2B, RET).
 [[nodiscard]] bool find_return_code(Cpu& cpu, u16 selector, Segment& cs);
-/// The stack segment of a return to the outer level `level`.
-[[nodiscard]] bool find_return_stack(Cpu& cpu, u16 selector, u8 level, Segment& ss);
+/// The stack segment of a return to `level`. 64-bit code above level 3 needs none.
+[[nodiscard]] bool find_return_stack(Cpu& cpu, u16 selector, u8 level, const Segment& cs, Segment& ss);
+/// RSP of `level`, or with `stack` 1 to 7 that of the interrupt stack table, from the 64-bit TSS (SDM
+/// vol. 3A, 7.7).
+Fallible<u64> find_long_stack(Cpu& cpu, u8 level, u8 stack = 0);
+
 /// After a return to an outer level: data segments of the inner level become null.
 void drop_inner_segments(Cpu& cpu);
 

@@ -31,6 +31,21 @@ Fallible<Cpu::Descriptor> Cpu::fetch_descriptor(u16 selector, u8 vector)
     return d;
 }
 
+Fallible<u64> Cpu::fetch_upper_descriptor(u16 selector, const Descriptor& descriptor)
+{
+    const u32 limit = in_ldt(selector) ? state.ldtr.limit : state.gdtr.limit;
+    if ((selector & 0xFFF8) + 15u > limit) {
+        general_protection(selector_error(selector));
+        return {};
+    }
+    const u64 upper = TRY(read_system(descriptor.address + 8, 8));
+    if (bits(upper, 44, 40) != 0) {  // its type has to be zero (SDM vol. 3A, 5.8.3.1)
+        general_protection(selector_error(selector));
+        return {};
+    }
+    return upper;
+}
+
 bool Cpu::set_accessed(Descriptor& descriptor)
 {
     constexpr int kAccessed = 40;
@@ -44,6 +59,12 @@ void Cpu::set_segment(u8 seg, const Segment& segment)
     state.seg[seg] = segment;
     refresh_segment(seg);
     if (seg == CS || seg == SS) update_mode();
+}
+
+void Cpu::set_segment_base(u8 seg, u64 base)
+{
+    state.seg[seg].base = base;
+    refresh_segment(seg);
 }
 
 void Cpu::set_cpl(u8 cpl)
@@ -99,8 +120,10 @@ bool Cpu::load_segment(u8 seg, u16 selector)
         return true;
     }
     if (is_null(selector)) {
-        if (seg == SS) return general_protection();
-        set_segment(seg, null_segment(selector));
+        // Above level 3, 64-bit mode does without SS (SDM vol. 2B, MOV).
+        const bool no_stack_needed = mode64() && state.cpl < 3 && rpl_of(selector) == state.cpl;
+        if (seg == SS && !no_stack_needed) return general_protection();
+        set_segment(seg, seg == SS ? null_stack(selector, state.cpl) : null_segment(selector));
         return true;
     }
     Descriptor d = TRY(fetch_descriptor(selector));
@@ -109,6 +132,14 @@ bool Cpu::load_segment(u8 seg, u16 selector)
     if (!allowed || !set_accessed(d)) return false;
     set_segment(seg, d.segment(selector));
     return true;
+}
+
+/// LDT and TSS have 64 bits of base in IA-32e mode (SDM vol. 3A, figure 7-4).
+static bool widen_base(Cpu& cpu, u16 selector, const Cpu::Descriptor& d, Segment& segment)
+{
+    const u64 upper = TRY(cpu.fetch_upper_descriptor(selector, d));
+    segment.base |= upper << 32;
+    return is_canonical(segment.base) || cpu.general_protection(selector_error(selector));
 }
 
 bool Cpu::load_ldtr(u16 selector)
@@ -122,7 +153,9 @@ bool Cpu::load_ldtr(u16 selector)
     const Descriptor d = TRY(fetch_descriptor(selector));
     if (system_type(*this, d) != kLdt) return general_protection(selector_error(selector));
     if (!d.present()) return raise(kSegmentNotPresent, selector_error(selector));
-    state.ldtr = d.segment(selector);
+    Segment ldt = d.segment(selector);
+    if (long_mode() && !widen_base(*this, selector, d, ldt)) return false;
+    state.ldtr = ldt;
     return true;
 }
 
@@ -135,8 +168,10 @@ bool Cpu::load_tr(u16 selector)
     if (type != kTss16Available && type != kTss32Available)
         return general_protection(selector_error(selector));
     if (!d.present()) return raise(kSegmentNotPresent, selector_error(selector));
+    Segment tss = d.segment(selector);
+    if (long_mode() && !widen_base(*this, selector, d, tss)) return false;
     if (!write_system(d.address + kAccessByte, 1, bits(d.raw, 47, 40) | kTssBusyBit)) return false;
-    state.tr = d.segment(selector);
+    state.tr = tss;
     state.tr.access |= kTssBusyBit;
     return true;
 }
@@ -148,7 +183,10 @@ u8 system_type(const Cpu& cpu, const Cpu::Descriptor& descriptor)
     if (descriptor.is_code_or_data()) return kNotSystem;
     const u8 type = descriptor.type();
     const bool only_32_bit = type > kTrapGate16;
-    return only_32_bit && !cpu.at_least(Level::I80386) ? u8{kNotSystem} : type;
+    if (only_32_bit && !cpu.at_least(Level::I80386)) return kNotSystem;
+    // IA-32e mode has no 16-bit gates and TSSs, and no tasks (SDM vol. 3A, table 3-2).
+    if (cpu.long_mode() && !only_32_bit && type != kLdt) return kNotSystem;
+    return type;
 }
 
 u16 flags_image16(const Cpu& cpu)
@@ -191,24 +229,61 @@ bool within_limit(const Cpu& cpu, const Segment& segment, u64 offset, int size)
     return last <= segment.limit || segment.limit == 0xFFFFFFFF;
 }
 
+bool check_code_size(Cpu& cpu, const Segment& cs)
+{
+    const bool reserved = cpu.long_mode() && cs.is_long() && cs.is_big();
+    return !reserved || cpu.general_protection(selector_error(cs.selector));
+}
+
+bool check_ip(Cpu& cpu, const Segment& cs, u64 ip)
+{
+    const bool wide = cpu.long_mode() && cs.is_long();
+    return (wide ? is_canonical(ip) : ip <= cs.limit) || cpu.general_protection();
+}
+
 Stack::Stack(Cpu& cpu, const Segment& ss, u64 sp, u8 cpl, u16 error_code)
     : cpu_(cpu),
       ss_(ss),
       mask_(ss.is_big() ? 0xFFFFFFFF : 0xFFFF),
-      user_(cpl == 3),
+      rights_(cpl == 3 ? Rights::User : Rights::Supervisor),
       error_code_(error_code)
 {
     sp_ = sp & mask_;
 }
 
+Stack Stack::flat(Cpu& cpu, u64 sp, u8 cpl, u16 error_code)
+{
+    Stack stack{cpu, null_segment(), 0, cpl, error_code};
+    stack.flat_ = true;
+    stack.mask_ = ~u64{0};
+    stack.sp_ = sp;
+    return stack;
+}
+
+Stack Stack::present(Cpu& cpu)
+{
+    const CpuState& state = cpu.state;
+    return cpu.mode64() ? flat(cpu, state.gpr[RSP], state.cpl, 0)
+                        : Stack{cpu, state.seg[SS], cpu.sp(), state.cpl, 0};
+}
+
 bool Stack::check(u64 offset, int size) const
 {
+    if (flat_)
+        return (is_canonical(offset) && is_canonical(offset + static_cast<u64>(size) - 1)) ||
+               cpu_.raise(kStackFault, error_code_);
     if (!cpu_.at_least(Level::I80286)) return true;  // wraps around within the segment
     const bool usable = !cpu_.protected_mode() || (ss_.present() && ss_.is_writable());
     if (usable && within_limit(cpu_, ss_, offset, size)) return true;
     // In real mode the 286 has one "segment overrun" interrupt for all segments.
     const bool overrun = !cpu_.at_least(Level::I80386) && !cpu_.protected_mode();
     return cpu_.raise(overrun ? kGeneralProtection : kStackFault, error_code_);
+}
+
+u64 Stack::linear(u64 offset) const
+{
+    if (flat_) return offset;
+    return (ss_.base + offset) & (cpu_.at_least(Level::I80386) ? 0xFFFFFFFF : 0xFFFFFF);
 }
 
 bool Stack::has_room(int size, int count) const
@@ -225,12 +300,10 @@ bool Stack::push(int size, u64 value)
     if (!cpu_.at_least(Level::I80286)) {  // 20 address lines; a word at FFFF continues at 0
         for (u64 i = 0; i < static_cast<u64>(size); ++i)
             if (!cpu_.write_linear((ss_.base + ((offset + i) & mask_)) & 0xFFFFF, 1,
-                                   value >> 8 * i & 0xFF, false))
+                                   value >> 8 * i & 0xFF, Rights::Supervisor))
                 return false;
     } else {
-        const u64 address_mask = cpu_.at_least(Level::I80386) ? 0xFFFFFFFF : 0xFFFFFF;
-        if (!cpu_.write_linear((ss_.base + offset) & address_mask, size, value, user_))
-            return false;
+        if (!cpu_.write_linear(linear(offset), size, value, rights_)) return false;
     }
     sp_ = offset;
     return true;
@@ -243,11 +316,11 @@ Fallible<u64> Stack::pop(int size)
     u64 value = 0;
     if (!cpu_.at_least(Level::I80286)) {
         for (u64 i = 0; i < static_cast<u64>(size); ++i)
-            value |= TRY(cpu_.read_linear((ss_.base + ((offset + i) & mask_)) & 0xFFFFF, 1, false))
+            value |= TRY(cpu_.read_linear((ss_.base + ((offset + i) & mask_)) & 0xFFFFF, 1,
+                                          Rights::Supervisor))
                      << 8 * i;
     } else {
-        const u64 address_mask = cpu_.at_least(Level::I80386) ? 0xFFFFFFFF : 0xFFFFFF;
-        value = TRY(cpu_.read_linear((ss_.base + offset) & address_mask, size, user_));
+        value = TRY(cpu_.read_linear(linear(offset), size, rights_));
     }
     release(static_cast<u64>(size));
     return value;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cpu/flags.h"
+#include "cpu/msr.h"
 #include "cpu/vector_state.h"
 #include "machine/base/fields.h"
 
@@ -13,7 +14,8 @@ namespace reprise {
 enum Gpr : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 inline constexpr u8 kZeroRegister = 16;   // always zero: the base or index of an address without
 inline constexpr u8 kBlockIpRegister = 17;  // RIP-relative addresses: RIP where the block begins
-inline constexpr int kRegisterCount = 18;
+inline constexpr u8 kPageSizeRegister = 18;  // always 4096: see make_relative_to_block
+inline constexpr int kRegisterCount = 19;
 
 /// Segment registers in encoding order (SDM vol. 2A, table 2-2).
 enum Seg : u8 { ES, CS, SS, DS, FS, GS };
@@ -32,16 +34,23 @@ enum Cr0 : u32 {
     kCr0Cd = 1u << 30,
     kCr0Pg = 1u << 31,
 };
-/// CR4.
+/// CR4 (SDM vol. 3A, 2.5).
 enum Cr4 : u32 {
     kCr4Vme = 1u << 0,
     kCr4Pvi = 1u << 1,
     kCr4Tsd = 1u << 2,
     kCr4De = 1u << 3,
     kCr4Pse = 1u << 4,
+    kCr4Pae = 1u << 5,
     kCr4Mce = 1u << 6,
+    kCr4Pge = 1u << 7,
+    kCr4Pce = 1u << 8,
     kCr4Osfxsr = 1u << 9,
     kCr4Osxmmexcpt = 1u << 10,
+    kCr4Umip = 1u << 11,
+    kCr4Fsgsbase = 1u << 16,
+    kCr4Smep = 1u << 20,
+    kCr4Smap = 1u << 21,
 };
 
 /// A segment register with its hidden part, already decoded from the descriptor.
@@ -95,11 +104,13 @@ struct CpuState {
     Segment ldtr, tr;
     TableRegister gdtr, idtr;
     u64 cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0;
+    std::array<u64, 4> pdpte{};  // PAE paging: as loaded with CR3 (SDM vol. 3A, 4.4.1)
     std::array<u64, 8> dr{};
     std::array<u32, 8> tr_test{};  // TR3..TR7 of the 386 and 486
     u8 cpl = 0;
     FpuState fpu;
     SseState sse;
+    MsrState msr;
 
     u64 clock = 0;       // instructions retired plus ticks spent halted: guest time
     u64 idle = 0;        // of these, ticks spent halted
@@ -128,11 +139,13 @@ struct CpuState {
         v("cr2", cr2);
         v("cr3", cr3);
         v("cr4", cr4);
+        v("pdpte", pdpte);
         v("dr", dr);
         v("tr_test", tr_test);
         v("cpl", cpl);
         v("fpu", fpu);
         v("sse", sse);
+        v("msr", msr);
         v("clock", clock);
         v("idle", idle);
         v("tsc_offset", tsc_offset);

@@ -84,7 +84,7 @@ Fallible<Cpu::Descriptor> find_tss(Cpu& cpu, u16 selector, bool is_return)
 }
 
 /// Registers without what their selectors stand for: from here on, faults are the new task's.
-void enter_task(Cpu& cpu, const Task& task, bool nested)
+bool enter_task(Cpu& cpu, const Task& task, bool nested)
 {
     CpuState& state = cpu.state;
     for (u8 r = 0; r < 8; ++r) {
@@ -98,14 +98,11 @@ void enter_task(Cpu& cpu, const Task& task, bool nested)
     state.cpl = flags & VM ? 3 : rpl_of(task.selector[CS]);
     cpu.set_eflags(flags);
     cpu.set_cr0(state.cr0 | kCr0Ts);
-    if (task.wide && (state.cr0 & kCr0Pg)) {
-        state.cr3 = task.cr3;
-        cpu.flush_tlb();
-    }
     // Breakpoints and exact matches enabled for the old task only: L0..L3 and LE.
     constexpr u64 kLocalEnables = 0x155;
     if (state.dr[7] & kLocalEnables)
         static_cast<void>(cpu.write_dr(7, state.dr[7] & ~kLocalEnables));
+    return !task.wide || !(state.cr0 & kCr0Pg) || cpu.load_cr3(task.cr3);
 }
 
 bool load_task_ldt(Cpu& cpu, u16 selector)
@@ -180,7 +177,7 @@ bool complete_task(Cpu& cpu, const Task& task, const Fault* error)
 {
     if (!load_task_segments(cpu, task)) return false;
     if (error && error->has_error_code) {
-        Stack stack{cpu};
+        Stack stack = Stack::present(cpu);
         if (!stack.push(task.wide ? 4 : 2, error->error_code)) return false;
         cpu.set_sp(stack.sp());
     }
@@ -207,7 +204,7 @@ bool Cpu::switch_task(u16 selector, TaskSwitch reason, u64 next, const Fault* er
     const u64 link = nests ? fresh.base : old.base;
     const u64 new_access = target.address + kAccessByte;
     for (const u64 linear : {old.base, old.base + old_layout.limit, old_access, new_access, link})
-        if (!translate(linear & 0xFFFFFFFF, Access::Write, false)) return false;
+        if (!translate(linear & 0xFFFFFFFF, Access::Write, Rights::Supervisor)) return false;
 
     u32 image = eflags();
     if (returns) image &= ~static_cast<u32>(NT);
@@ -223,8 +220,7 @@ bool Cpu::switch_task(u16 selector, TaskSwitch reason, u64 next, const Fault* er
 
     fresh.access |= kTssBusyBit;
     state.tr = fresh;
-    enter_task(*this, task, nests);
-    const bool complete = complete_task(*this, task, error);
+    const bool complete = enter_task(*this, task, nests) && complete_task(*this, task, error);
     // T is a trap: its #DB comes before the new task's first instruction.
     if (complete && task.trap) state.pending_debug |= 1u << 15;
     attention();

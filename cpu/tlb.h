@@ -1,7 +1,10 @@
 /// The software TLB: linear page to host memory, one compare away.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
 #include <vector>
 
 #include "machine/base/fields.h"
@@ -11,8 +14,35 @@ namespace reprise {
 
 inline constexpr u64 kPageSize = 4096;
 inline constexpr u64 kPageMask = ~(kPageSize - 1);
+inline constexpr u8 kPageShift = 12;
 
 constexpr u64 page_of(u64 address) { return address & kPageMask; }
+
+/// With whose rights memory is accessed. Each has a TLB of its own, as what is allowed differs.
+enum class Rights : u8 {
+    Supervisor,
+    User,
+    SupervisorAc,  // CR4.SMAP is on and EFLAGS.AC lets explicit accesses reach the user's pages
+};
+inline constexpr std::size_t kRightsCount = 3;
+
+/// What paging says about one 4 KiB page.
+struct PageMapping {
+    u64 physical = 0;       // where it begins
+    bool writable = false;  // a write has passed all checks, the dirty bit is set
+    bool global = false;    // stays when CR3 is loaded
+    u8 shift = kPageShift;  // log2 of the size of the page that it is part of
+
+    constexpr void visit(auto& v)
+    {
+        v("physical", physical);
+        v("writable", writable);
+        v("global", global);
+        v("shift", shift);
+    }
+};
+
+static_assert(visits_every_member<PageMapping>);
 
 struct alignas(64) TlbEntry {
     static constexpr u64 kNoTag = 1;  // no page begins there
@@ -20,18 +50,27 @@ struct alignas(64) TlbEntry {
     // The two tags are the fast path: set only if an access needs nothing but the host's memory.
     u64 read_tag = kNoTag;
     u64 write_tag = kNoTag;
-    u64 addend = 0;  // host address = linear address + addend
+    u64 addend = 0;                      // host address = linear address + addend
+    const u64* code_granules = nullptr;  // BlockCache::granules of the page
 
     // What is known about the page, for the slow path.
     u64 page_tag = kNoTag;
-    u64 physical = 0;
-    u8* read_host = nullptr;   // of the page; nullptr: through the bus
+    u8* read_host = nullptr;  // of the page; nullptr: through the bus
     u8* write_host = nullptr;
-    const u64* code_granules = nullptr;  // BlockCache::granules of the page
-    bool writable = false;     // a write has passed all checks, the dirty bit is set
-};
+    u64 writable : 1 = 0;  // PageMapping, packed
+    u64 global : 1 = 0;
+    u64 shift : 6 = kPageShift;
+    u64 frame : 52 = 0;
 
-/// One for supervisor and one for user accesses, as their rights differ.
+    u64 physical() const { return u64{frame} << kPageShift; }
+    PageMapping mapping() const
+    {
+        return {physical(), writable != 0, global != 0, static_cast<u8>(shift)};
+    }
+};
+static_assert(sizeof(TlbEntry) == 64);
+
+/// For accesses to data.
 class Tlb {
 public:
     static constexpr u64 kEntries = 512;
@@ -39,32 +78,54 @@ public:
     TlbEntry& entry(u64 linear) { return entries_[linear / kPageSize % kEntries]; }
 
     /// Forgets what `entry` held and names it `page`; the caller fills it.
-    TlbEntry& claim(u64 page)
+    TlbEntry& claim(u64 page, const PageMapping& mapping)
     {
         TlbEntry& e = entry(page);
         if (e.page_tag == TlbEntry::kNoTag) filled_.push_back(static_cast<u16>(&e - &entries_[0]));
         e = TlbEntry{};
         e.page_tag = page;
+        e.writable = mapping.writable;
+        e.global = mapping.global;
+        e.shift = mapping.shift;
+        e.frame = mapping.physical >> kPageShift;
+        has_large_ = has_large_ || mapping.shift != kPageShift;
         return e;
     }
 
-    void flush()
+    void flush(bool keep_global)
     {
-        for (const u16 index : filled_) entries_[index] = TlbEntry{};
-        filled_.clear();
-    }
-
-    /// Forgets the pages of the naturally aligned `size` bytes around `linear`.
-    void flush_range(u64 linear, u64 size)
-    {
+        std::size_t kept = 0;
+        has_large_ = false;
         for (const u16 index : filled_) {
             TlbEntry& e = entries_[index];
-            if ((e.page_tag ^ linear) & ~(size - 1)) continue;
-            e = TlbEntry{};
-            e.page_tag = kInFilled;  // as it still stands there
+            if (keep_global && e.global && e.page_tag % kPageSize == 0) {
+                has_large_ = has_large_ || e.shift != kPageShift;
+                filled_[kept++] = index;
+            } else {
+                e = TlbEntry{};
+            }
+        }
+        filled_.resize(kept);
+    }
+
+    /// INVLPG: forgets all of the page around `linear`, whatever its size.
+    void flush_page(u64 linear)
+    {
+        if (!has_large_) {
+            if (entry(linear).page_tag == page_of(linear)) forget(entry(linear));
+            return;
+        }
+        for (const u16 index : filled_) {
+            TlbEntry& e = entries_[index];
+            if ((e.page_tag ^ linear) >> e.shift == 0) forget(e);
         }
     }
 
+    void for_each(auto&& f)
+    {
+        for (TlbEntry& e : entries_)
+            if (e.page_tag % kPageSize == 0) f(e);
+    }
     void for_each(auto&& f) const
     {
         for (const TlbEntry& e : entries_)
@@ -74,25 +135,86 @@ public:
 private:
     static constexpr u64 kInFilled = 3;  // names no page, and is not kNoTag
 
+    static void forget(TlbEntry& e)
+    {
+        e = TlbEntry{};
+        e.page_tag = kInFilled;  // as it still stands there
+    }
+
     std::array<TlbEntry, kEntries> entries_{};
     std::vector<u16> filled_;
+    bool has_large_ = false;  // perhaps some are part of large pages
+};
+
+/// For instruction fetches. It forgets nothing unless it is told to: a link between blocks does not
+/// ask again, and that must not be seen.
+class FetchTlb {
+public:
+    static constexpr std::size_t kMax = 4096;
+
+    const PageMapping* find(u64 page) const
+    {
+        for (const auto& pages : pages_)
+            if (const auto found = pages.find(page); found != pages.end()) return &found->second;
+        return nullptr;
+    }
+    void add(u64 page, const PageMapping& mapping)
+    {
+        pages_[mapping.global][page] = mapping;
+        largest_ = std::max(largest_, mapping.shift);
+    }
+    bool full() const { return pages_[0].size() + pages_[1].size() >= kMax; }
+
+    /// Both say whether anything was forgotten.
+    bool flush(bool keep_global)
+    {
+        const bool any = !pages_[0].empty() || (!keep_global && !pages_[1].empty());
+        pages_[0].clear();
+        if (!keep_global) {
+            pages_[1].clear();
+            largest_ = kPageShift;
+        }
+        return any;
+    }
+    bool flush_page(u64 linear)
+    {
+        const u64 around = (u64{1} << largest_) - 1;
+        bool any = false;
+        for (auto& pages : pages_) {
+            auto at = pages.lower_bound(linear & ~around);
+            while (at != pages.end() && at->first <= (linear | around)) {
+                const bool gone = (at->first ^ linear) >> at->second.shift == 0;
+                any = any || gone;
+                at = gone ? pages.erase(at) : std::next(at);
+            }
+        }
+        return any;
+    }
+
+    void for_each(auto&& f) const
+    {
+        for (const auto& pages : pages_)
+            for (const auto& [page, mapping] : pages) f(page, mapping);
+    }
+
+private:
+    std::array<std::map<u64, PageMapping>, 2> pages_;  // local, global
+    u8 largest_ = kPageShift;  // shift of the largest page among them, or more
 };
 
 /// One translation, as it is saved: the guest can tell whether a page was still known.
 struct Translation {
     u64 page = 0;
-    u64 physical = 0;
-    bool user = false;
+    PageMapping mapping;
+    u8 rights = 0;
     bool fetch = false;
-    bool writable = false;
 
     constexpr void visit(auto& v)
     {
         v("page", page);
-        v("physical", physical);
-        v("user", user);
+        v("mapping", mapping);
+        v("rights", rights);
         v("fetch", fetch);
-        v("writable", writable);
     }
 };
 

@@ -5,12 +5,7 @@ namespace reprise {
 
 namespace {
 
-constexpr u64 size_mask(int size) { return size == 2 ? 0xFFFF : 0xFFFFFFFF; }
-
-bool check_ip(Cpu& cpu, const Segment& cs, u64 ip)
-{
-    return ip <= cs.limit || cpu.general_protection();
-}
+constexpr u64 size_mask(int size) { return ~u64{0} >> (64 - 8 * size); }
 
 /// The code segment that a far pointer names, from the same privilege level or conforming.
 bool find_direct_code(Cpu& cpu, u16 selector, Cpu::Descriptor d, Segment& cs)
@@ -20,6 +15,7 @@ bool find_direct_code(Cpu& cpu, u16 selector, Cpu::Descriptor d, Segment& cs)
     const bool allowed =
         cs.is_conforming() ? cs.dpl() <= cpl : rpl_of(selector) <= cpl && cs.dpl() == cpl;
     if (!cs.is_code() || !allowed) return cpu.general_protection(selector_error(selector));
+    if (!check_code_size(cpu, cs)) return false;
     if (!cs.present()) return cpu.raise(kSegmentNotPresent, selector_error(selector));
     return cpu.set_accessed(d);
 }
@@ -49,6 +45,12 @@ bool find_gate_target(Cpu& cpu, u16 gate_selector, const Cpu::Descriptor& gate, 
                       GateTarget& target)
 {
     if (!check_gate(cpu, gate_selector, gate)) return false;
+    target.size = gate.type() == kCallGate32 ? 4 : 2;
+    target.ip = gate.gate_offset() & size_mask(target.size);
+    if (cpu.long_mode()) {
+        target.size = 8;
+        target.ip |= TRY(cpu.fetch_upper_descriptor(gate_selector, gate)) << 32;
+    }
     const u16 selector = gate.gate_selector();
     if (is_null(selector)) return cpu.general_protection();
     Cpu::Descriptor d = TRY(cpu.fetch_descriptor(selector));
@@ -58,22 +60,41 @@ bool find_gate_target(Cpu& cpu, u16 gate_selector, const Cpu::Descriptor& gate, 
     target.inner = !cs.is_conforming() && cs.dpl() < cpl;
     if (!cs.is_code() || cs.dpl() > cpl || (target.inner && !call))
         return cpu.general_protection(selector_error(selector));
+    // Gates of IA-32e mode lead to 64-bit code only (SDM vol. 3A, 5.8.3.1).
+    if (cpu.long_mode() && (!cs.is_long() || cs.is_big()))
+        return cpu.general_protection(selector_error(selector));
     if (!cs.present()) return cpu.raise(kSegmentNotPresent, selector_error(selector));
     target.cs.selector = with_rpl(selector, target.inner ? cs.dpl() : cpl);
-    target.size = gate.type() == kCallGate32 ? 4 : 2;
-    target.ip = gate.gate_offset() & size_mask(target.size);
     return cpu.set_accessed(d);
 }
 
 /// Pushes the return address on the present stack and goes to `cs`:`ip`.
 bool call_same_level(Cpu& cpu, const Segment& cs, u64 ip, int size, u64 next)
 {
-    Stack stack{cpu};
+    // A call gate may lead from compatibility mode to 64-bit mode.
+    Stack stack = size == 8 ? Stack::flat(cpu, cpu.sp(), cpu.state.cpl, 0) : Stack::present(cpu);
     if (!stack.has_room(size, 2) || !check_ip(cpu, cs, ip)) return false;
     if (!stack.push(size, cpu.state.seg[CS].selector) || !stack.push(size, next)) return false;
-    cpu.set_sp(stack.sp());
     cpu.set_segment(CS, cs);
+    cpu.set_sp(stack.sp());
     cpu.state.rip = ip;
+    return true;
+}
+
+/// SDM vol. 3A, 5.8.5.1: SS becomes null, and no parameters are copied.
+bool call_inner_level_64(Cpu& cpu, const GateTarget& target, u64 next)
+{
+    const u8 level = target.cs.dpl();
+    Stack stack = Stack::flat(cpu, TRY(find_long_stack(cpu, level)), level, 0);
+    if (!stack.has_room(8, 4) || !check_ip(cpu, target.cs, target.ip)) return false;
+    if (!stack.push(8, cpu.state.seg[SS].selector) || !stack.push(8, cpu.state.gpr[RSP]) ||
+        !stack.push(8, cpu.state.seg[CS].selector) || !stack.push(8, next))
+        return false;
+    cpu.state.cpl = level;
+    cpu.set_segment(CS, target.cs);
+    cpu.set_segment(SS, null_stack(level, level));
+    cpu.set_sp(stack.sp());
+    cpu.state.rip = target.ip;
     return true;
 }
 
@@ -88,7 +109,7 @@ bool call_inner_level(Cpu& cpu, const GateTarget& target, int parameters, u64 ne
     if (!stack.has_room(size, parameters + 4) || !check_ip(cpu, target.cs, target.ip)) return false;
 
     std::array<u64, 31> parameter{};
-    Stack caller{cpu};
+    Stack caller = Stack::present(cpu);
     for (int i = 0; i < parameters; ++i) parameter[i] = TRY(caller.pop(size));
     if (!stack.push(size, cpu.state.seg[SS].selector) || !stack.push(size, cpu.state.gpr[RSP]))
         return false;
@@ -123,6 +144,7 @@ bool Cpu::far_jump(u16 selector, u64 offset, int size, u64 next)
     case kTss16Busy:
     case kTss32Available:
     case kTss32Busy:
+        if (long_mode()) return general_protection(selector_error(selector));
         return check_gate_level(*this, selector, d) &&
                switch_task(selector, TaskSwitch::Jump, next);
     case kTaskGate:
@@ -146,7 +168,7 @@ bool Cpu::far_call(u16 selector, u64 offset, int size, u64 next)
 {
     offset &= size_mask(size);
     if (real_or_v86()) {
-        Stack stack{*this};
+        Stack stack = Stack::present(*this);
         if (!stack.has_room(size, 2) || !check_ip(*this, state.seg[CS], offset)) return false;
         if (!stack.push(size, state.seg[CS].selector) || !stack.push(size, next)) return false;
         set_sp(stack.sp());
@@ -162,6 +184,7 @@ bool Cpu::far_call(u16 selector, u64 offset, int size, u64 next)
     case kTss16Busy:
     case kTss32Available:
     case kTss32Busy:
+        if (long_mode()) return general_protection(selector_error(selector));
         return check_gate_level(*this, selector, d) &&
                switch_task(selector, TaskSwitch::Call, next);
     case kTaskGate:
@@ -170,7 +193,9 @@ bool Cpu::far_call(u16 selector, u64 offset, int size, u64 next)
     case kCallGate16:
     case kCallGate32:
         if (!find_gate_target(*this, selector, d, true, target)) return false;
-        if (target.inner) return call_inner_level(*this, target, d.gate_parameters(), next);
+        if (target.inner)
+            return long_mode() ? call_inner_level_64(*this, target, next)
+                               : call_inner_level(*this, target, d.gate_parameters(), next);
         return call_same_level(*this, target.cs, target.ip, target.size, next);
     default:
         return find_direct_code(*this, selector, d, target.cs) &&
@@ -180,7 +205,7 @@ bool Cpu::far_call(u16 selector, u64 offset, int size, u64 next)
 
 bool Cpu::far_return(int size, u16 release)
 {
-    Stack stack{*this};
+    Stack stack = Stack::present(*this);
     const u64 ip = TRY(stack.pop(size));
     const u16 selector = static_cast<u16>(TRY(stack.pop(size)));
     if (real_or_v86()) {
@@ -206,7 +231,7 @@ bool Cpu::far_return(int size, u16 release)
     const u64 outer_sp = TRY(stack.pop(size));
     const u16 outer_ss = static_cast<u16>(TRY(stack.pop(size)));
     Segment ss;
-    if (!find_return_stack(*this, outer_ss, level, ss) || !check_ip(*this, cs, ip)) return false;
+    if (!find_return_stack(*this, outer_ss, level, cs, ss) || !check_ip(*this, cs, ip)) return false;
     state.cpl = level;
     set_segment(CS, cs);
     set_segment(SS, ss);
@@ -242,6 +267,18 @@ bool find_inner_stack(Cpu& cpu, u8 level, InnerStack& stack)
     return cpu.set_accessed(d);
 }
 
+Fallible<u64> find_long_stack(Cpu& cpu, u8 level, u8 stack)
+{
+    constexpr u64 kRsp0 = 4, kIst1 = 36;
+    const Segment& tss = cpu.state.tr;
+    const u64 at = stack != 0 ? kIst1 + 8 * (stack - 1u) : kRsp0 + 8u * level;
+    if (at + 7 > tss.limit) {
+        cpu.raise(kInvalidTss, selector_error(tss.selector));
+        return {};
+    }
+    return cpu.read_system(tss.base + at, 8);
+}
+
 bool find_return_code(Cpu& cpu, u16 selector, Segment& cs)
 {
     if (is_null(selector)) return cpu.general_protection();
@@ -251,13 +288,18 @@ bool find_return_code(Cpu& cpu, u16 selector, Segment& cs)
     const bool allowed = cs.is_conforming() ? cs.dpl() <= level : cs.dpl() == level;
     if (!cs.is_code() || level < cpu.state.cpl || !allowed)
         return cpu.general_protection(selector_error(selector));
+    if (!check_code_size(cpu, cs)) return false;
     if (!cs.present()) return cpu.raise(kSegmentNotPresent, selector_error(selector));
     return cpu.set_accessed(d);
 }
 
-bool find_return_stack(Cpu& cpu, u16 selector, u8 level, Segment& ss)
+bool find_return_stack(Cpu& cpu, u16 selector, u8 level, const Segment& cs, Segment& ss)
 {
-    if (is_null(selector)) return cpu.general_protection();
+    if (is_null(selector)) {
+        if (!cpu.long_mode() || !cs.is_long() || level == 3) return cpu.general_protection();
+        ss = null_stack(selector, level);
+        return true;
+    }
     Cpu::Descriptor d = TRY(cpu.fetch_descriptor(selector));
     ss = d.segment(selector);
     if (rpl_of(selector) != level || !ss.is_writable() || ss.dpl() != level)

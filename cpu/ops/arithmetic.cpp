@@ -258,14 +258,27 @@ struct Cmpxchg {
     }
 };
 
+void set_zf(Cpu& cpu, bool zf)
+{
+    const u32 flags = cpu.flags.get() & ~ZF;
+    cpu.flags.set(zf ? flags | ZF : flags);
+}
+
 struct Cmpxchg8b {
-    template <class, Kind, Kind, Attempt attempt>
+    template <class T, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
+    {
+        if constexpr (sizeof(T) == 8) return exchange_16(cpu, insn);
+        else return exchange_8(cpu, insn);
+    }
+
+private:
+    static bool exchange_8(Cpu& cpu, const Insn& insn)
     {
         const u64 expected = u64{cpu.reg<u32>(RDX)} << 32 | cpu.reg<u32>(RAX);
         const u64 replacement = u64{cpu.reg<u32>(RCX)} << 32 | cpu.reg<u32>(RBX);
         u64 old = 0;
-        const bool ok = cpu.modify<u64, attempt>(insn, insn.seg, cpu.address(insn), [&](u64 a) {
+        const bool ok = cpu.modify<u64>(insn, insn.seg, cpu.address(insn), [&](u64 a) {
             old = a;
             return a == expected ? replacement : a;
         });
@@ -274,8 +287,27 @@ struct Cmpxchg8b {
             cpu.set_reg<u32>(RAX, static_cast<u32>(old));
             cpu.set_reg<u32>(RDX, static_cast<u32>(old >> 32));
         }
-        const u32 flags = cpu.flags.get() & ~ZF;
-        cpu.flags.set(old == expected ? flags | ZF : flags);
+        set_zf(cpu, old == expected);
+        return true;
+    }
+
+    /// CMPXCHG16B. Its operand is aligned, and written in any case.
+    static bool exchange_16(Cpu& cpu, const Insn& insn)
+    {
+        if (!cpu.model().has(Feature::Cx16)) return cpu.undefined_opcode();
+        const u64 address = cpu.address(insn);
+        if (cpu.linear_address(insn.seg, address) % 16 != 0) return cpu.general_protection();
+        if (!cpu.probe_write(insn, insn.seg, address, 16)) return false;
+        const Xmm old = TRY(cpu.read<Xmm>(insn, insn.seg, address));
+        const u64 low = cpu.state.gpr[RAX], high = cpu.state.gpr[RDX];
+        const bool equal = old == Xmm{low, high};
+        const Xmm fresh = equal ? Xmm{cpu.state.gpr[RBX], cpu.state.gpr[RCX]} : old;
+        if (!cpu.write<Xmm>(insn, insn.seg, address, fresh)) return false;
+        if (!equal) {
+            cpu.state.gpr[RAX] = old.low;
+            cpu.state.gpr[RDX] = old.high;
+        }
+        set_zf(cpu, equal);
         return true;
     }
 };

@@ -189,9 +189,11 @@ struct PushSegment {
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         // Only 16 bits are written, whatever the operand size (SDM vol. 2B, PUSH, "the
-        // processor either zero-extends or writes the low 16 bits"; since the 386 it writes 16).
+        // processor either zero-extends or writes the low 16 bits"; since the 386 it writes 16). In 64
+        // bits the selector is zero-extended.
+        using Written = std::conditional_t<sizeof(T) == 8, u64, u16>;
         const u64 sp = (cpu.sp() - sizeof(T)) & cpu.stack_mask();
-        if (!cpu.write<u16, attempt>(insn, SS, sp, cpu.state.seg[seg].selector)) return false;
+        if (!cpu.write<Written, attempt>(insn, SS, sp, cpu.state.seg[seg].selector)) return false;
         cpu.set_sp(sp);
         return true;
     }
@@ -309,10 +311,14 @@ struct LoadFarPointer {
 
 // ---- Flags -------------------------------------------------------------------------------------
 
+/// 64-bit mode began without LAHF and SAHF.
+bool has_lahf(const Cpu& cpu) { return !cpu.mode64() || cpu.model().has(Feature::LahfSahf64); }
+
 struct Lahf {
-    template <class, Kind, Kind, Attempt attempt>
+    template <class, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn&)
     {
+        if (!has_lahf(cpu)) return cpu.undefined_opcode();
         const u32 low = (cpu.flags.get() & 0xD5) | kReservedSetFlags;
         cpu.set_reg<u8>(RAX | kHighByte, static_cast<u8>(low));
         return true;
@@ -320,9 +326,10 @@ struct Lahf {
 };
 
 struct Sahf {
-    template <class, Kind, Kind, Attempt attempt>
+    template <class, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn&)
     {
+        if (!has_lahf(cpu)) return cpu.undefined_opcode();
         cpu.flags.set((cpu.flags.get() & OF) | (cpu.reg<u8>(RAX | kHighByte) & 0xD5));
         return true;
     }

@@ -13,10 +13,20 @@ u64 relative_target(Cpu& cpu, const Insn& insn)
     return static_cast<T>(cpu.next_ip(insn) + static_cast<u64>(insn.imm));
 }
 
+/// May execution go on at `ip`? Operands of near branches have 64 bits in 64-bit mode, and only there: then
+/// CS has no limit, but addresses have to be canonical.
+template <class T>
+[[gnu::always_inline]] inline bool is_reachable(const Cpu& cpu, u64 ip)
+{
+    if constexpr (sizeof(T) == 8) return is_canonical(ip);
+    else return ip <= cpu.state.seg[CS].limit;
+}
+
 /// A near jump beyond CS's limit is #GP(0) before anything changes. In the 8086 IP wraps.
+template <class T>
 bool within_limit(Cpu& cpu, u64 ip)
 {
-    return ip <= cpu.state.seg[CS].limit || cpu.general_protection();
+    return is_reachable<T>(cpu, ip) || cpu.general_protection();
 }
 
 /// After a jump beyond the limit. Apart, so that the jumps' own handlers call nothing.
@@ -31,7 +41,7 @@ template <class T>
 [[gnu::always_inline]] inline const Insn* jump(Cpu& cpu, const Insn& insn, u8 link)
 {
     const u64 target = relative_target<T>(cpu, insn);
-    if (target > cpu.state.seg[CS].limit) [[unlikely]] return beyond_limit(cpu, &insn);
+    if (!is_reachable<T>(cpu, target)) [[unlikely]] return beyond_limit(cpu, &insn);
     return cpu.follow(&insn, link, target);
 }
 
@@ -58,7 +68,7 @@ struct JmpIndirect {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         const T target = TRY((destination<T, D, attempt>(cpu, insn)));
-        if (!within_limit(cpu, target)) return {};
+        if (!within_limit<T>(cpu, target)) return {};
         return cpu.follow_indirect(&insn, target);
     }
 };
@@ -68,7 +78,7 @@ struct CallNear {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         const u64 target = relative_target<T>(cpu, insn);
-        if (!within_limit(cpu, target)) return {};
+        if (!within_limit<T>(cpu, target)) return {};
         if (!cpu.push<T, attempt>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
         return cpu.follow(&insn, Block::kJump, target);
     }
@@ -79,7 +89,7 @@ struct CallIndirect {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         const T target = TRY((destination<T, D, attempt>(cpu, insn)));
-        if (!within_limit(cpu, target)) return {};
+        if (!within_limit<T>(cpu, target)) return {};
         if (!cpu.push<T, attempt>(insn, static_cast<T>(cpu.next_ip(insn)))) return {};
         return cpu.follow_indirect(&insn, target);
     }
@@ -91,7 +101,7 @@ struct Ret {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         const T target = TRY(cpu.peek<T, attempt>(insn));
-        if (!within_limit(cpu, target)) return {};
+        if (!within_limit<T>(cpu, target)) return {};
         cpu.set_sp(cpu.sp() + sizeof(T) + static_cast<u64>(insn.imm));
         return cpu.follow_indirect(&insn, target);
     }
@@ -108,7 +118,7 @@ struct LoopCx {
         const u64 count = (cpu.state.gpr[RCX] - 1) & mask;
         const bool again = count != 0 && (kind == Loop::Always || cpu.flags.zf() == (kind == Loop::WhileZero));
         const u64 target = relative_target<T>(cpu, insn);
-        if (again && target > cpu.state.seg[CS].limit) [[unlikely]] return beyond_limit(cpu, &insn);
+        if (again && !is_reachable<T>(cpu, target)) [[unlikely]] return beyond_limit(cpu, &insn);
         if (mask == 0xFFFF) cpu.set_reg<u16>(RCX, static_cast<u16>(count));
         else cpu.state.gpr[RCX] = count;
         return again ? cpu.follow(&insn, Block::kJump, target)

@@ -289,6 +289,7 @@ std::span<const Opcode> data_rows();
 std::span<const Opcode> string_rows();
 std::span<const Opcode> flow_rows();
 std::span<const Opcode> system_rows();
+std::span<const Opcode> model_rows();
 std::span<const Opcode> vector_arithmetic_rows();
 std::span<const Opcode> vector_shuffle_rows();
 std::span<const Opcode> vector_move_rows();

@@ -1,5 +1,4 @@
-/// Flags one by one, ports, HLT, descriptor tables, control, debug and test registers, CPUID, TSC, MSRs,
-/// checks of selectors, and what a processor without an FPU answers to ESC and WAIT.
+/// Flags one by one, ports, HLT, descriptor tables, control, debug and test registers, checks of selectors, and what a processor without an FPU answers to ESC and WAIT.
 #include "cpu/alu.h"
 #include "cpu/ops/operands.h"
 
@@ -109,18 +108,26 @@ struct Out {
 
 // ---- Descriptor tables -----------------------------------------------------------------------------
 
+/// With CR4.UMIP, what tells where tables and tasks are belongs to level 0.
+bool may_look(Cpu& cpu)
+{
+    return !(cpu.state.cr4 & kCr4Umip) || cpu.state.cpl == 0 || cpu.general_protection();
+}
+
 /// SGDT and SIDT. On the 286 the byte behind the base reads FF.
 template <TableRegister CpuState::*table>
 struct StoreTable {
-    template <class, Kind, Kind>
+    template <class T, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
+        using Base = std::conditional_t<sizeof(T) == 8, u64, u32>;
+        if (!may_look(cpu)) return false;
         const TableRegister& t = cpu.state.*table;
         const u64 address = cpu.address(insn);
-        u32 base = static_cast<u32>(t.base);
+        Base base = static_cast<Base>(t.base);
         if (!cpu.at_least(Level::I80386)) base |= 0xFF000000;
         if (!cpu.probe_write(insn, insn.seg, address, 2)) return false;
-        return cpu.write<u32>(insn, insn.seg, (address + 2) & insn.address_mask(), base) &&
+        return cpu.write<Base>(insn, insn.seg, (address + 2) & insn.address_mask(), base) &&
                cpu.write<u16>(insn, insn.seg, address, t.limit);
     }
 };
@@ -131,10 +138,12 @@ struct LoadTable {
     template <class T, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
+        using Base = std::conditional_t<sizeof(T) == 8, u64, u32>;
         if (!privileged(cpu)) return false;
         const u64 address = cpu.address(insn);
         const u16 limit = TRY(cpu.read<u16>(insn, insn.seg, address));
-        const u32 base = TRY(cpu.read<u32>(insn, insn.seg, (address + 2) & insn.address_mask()));
+        const Base base = TRY(cpu.read<Base>(insn, insn.seg, (address + 2) & insn.address_mask()));
+        if (!is_canonical(base)) return cpu.general_protection();
         cpu.state.*table = {sizeof(T) == 2 ? base & 0xFFFFFF : base, limit};
         return true;
     }
@@ -145,6 +154,7 @@ struct StoreSelector {
     template <class T, Kind D, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
+        if (!may_look(cpu)) return false;
         const u16 selector = (cpu.state.*segment).selector;
         if constexpr (D == Kind::Mem) return assign<u16, D>(cpu, insn, selector);
         else return assign<T, D>(cpu, insn, selector);
@@ -191,6 +201,9 @@ void set_zf(Cpu& cpu, bool zf)
     cpu.flags.set(zf ? others | ZF : others);
 }
 
+/// LDT and TSSs, in IA-32e mode; call gates too have no limit.
+constexpr u32 kLongTypes = 1 << 2 | 1 << 9 | 1 << 11;
+
 struct Lar {
     template <class T, Kind, Kind S>
     static bool execute(Cpu& cpu, const Insn& insn)
@@ -201,7 +214,7 @@ struct Lar {
         bool ok = TRY(look_up(cpu, selector, d));
         if (ok && !d.is_code_or_data()) {
             constexpr u32 valid_types = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 12;
-            ok = valid_types >> d.type() & 1;
+            ok = (cpu.long_mode() ? kLongTypes | 1 << 12 : valid_types) >> d.type() & 1;
         }
         ok = ok && visible(cpu, d, selector);
         if (ok) cpu.set_reg<T>(insn.dst, static_cast<T>(d.raw >> 32 & (sizeof(T) == 2 ? 0xFF00 : 0x00FFFF00)));
@@ -220,7 +233,7 @@ struct Lsl {
         bool ok = TRY(look_up(cpu, selector, d));
         if (ok && !d.is_code_or_data()) {
             constexpr u32 valid_types = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 11;
-            ok = valid_types >> d.type() & 1;
+            ok = (cpu.long_mode() ? kLongTypes : valid_types) >> d.type() & 1;
         }
         ok = ok && visible(cpu, d, selector);
         if (ok) {
@@ -270,6 +283,7 @@ struct Smsw {
     template <class T, Kind D, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
+        if (!may_look(cpu)) return false;
         u64 cr0 = cpu.state.cr0;
         if (!cpu.at_least(Level::I80386)) cr0 |= 0xFFF0;  // the 286's MSW has four bits
         if constexpr (D == Kind::Mem) return assign<u16, D>(cpu, insn, static_cast<u16>(cr0));
@@ -299,17 +313,23 @@ struct Clts {
     }
 };
 
+/// CR8 exists in 64-bit mode, where REX.R can name it.
+bool has_control_register(const Cpu& cpu, u8 number)
+{
+    const bool has_cr4 = cpu.at_least(Level::Pentium) || cpu.model().has(Feature::Vme);
+    return number == 0 || number == 2 || number == 3 || (number == 4 && has_cr4) || number == 8;
+}
+
 /// MOV to and from CRn and DRn always move the full register width.
 struct MovFromControl {
     template <class T, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         using Wide = std::conditional_t<sizeof(T) == 8, u64, u32>;
-        const std::array<u64, 5> cr = {cpu.state.cr0, 0, cpu.state.cr2, cpu.state.cr3, cpu.state.cr4};
-        const int highest = cpu.at_least(Level::Pentium) || cpu.model().has(Feature::Vme) ? 4 : 3;
-        if (insn.src > highest || insn.src == 1) return cpu.undefined_opcode();
+        if (!has_control_register(cpu, insn.src)) return cpu.undefined_opcode();
         if (!privileged(cpu)) return false;
-        cpu.set_reg<Wide>(insn.dst, static_cast<Wide>(cr[insn.src]));
+        cpu.at(insn);
+        cpu.set_reg<Wide>(insn.dst, static_cast<Wide>(cpu.read_cr(insn.src)));
         return true;
     }
 };
@@ -319,9 +339,10 @@ struct MovToControl {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         using Wide = std::conditional_t<sizeof(T) == 8, u64, u32>;
-        const int highest = cpu.at_least(Level::Pentium) || cpu.model().has(Feature::Vme) ? 4 : 3;
-        if (insn.dst > highest || insn.dst == 1) return cpu.undefined_opcode(), Flow{};
-        if (!privileged(cpu) || !cpu.write_cr(insn.dst, cpu.reg<Wide>(insn.src))) return {};
+        if (!has_control_register(cpu, insn.dst)) return cpu.undefined_opcode(), Flow{};
+        if (!privileged(cpu)) return {};
+        cpu.at(insn);
+        if (!cpu.write_cr(insn.dst, cpu.reg<Wide>(insn.src))) return {};
         return leave_after(cpu, insn);
     }
 };
@@ -385,7 +406,7 @@ struct Invlpg {
     static Flow execute(Cpu& cpu, const Insn& insn)
     {
         if (!privileged(cpu)) return {};
-        cpu.flush_page((cpu.state.seg[insn.seg].base + cpu.address(insn)) & 0xFFFFFFFF);
+        cpu.flush_page(cpu.linear_address(insn.seg, cpu.address(insn)));
         return leave_after(cpu, insn);
     }
 };
@@ -396,75 +417,6 @@ struct CacheControl {
     static bool execute(Cpu& cpu, const Insn&)
     {
         return privileged(cpu);
-    }
-};
-
-// ---- Identification, time, model specific registers --------------------------------------------------
-
-struct Cpuid {
-    template <class, Kind, Kind>
-    static bool execute(Cpu& cpu, const Insn&)
-    {
-        const CpuModel& model = cpu.model();
-        if (!model.has_cpuid) return cpu.undefined_opcode();
-        u32 a = 0, b = 0, c = 0, d = 0;
-        const u32 leaf = cpu.reg<u32>(RAX);
-        if (leaf == 0) {  // "GenuineIntel"
-            a = 1;
-            b = 0x756E6547;
-            d = 0x49656E69;
-            c = 0x6C65746E;
-        } else {  // a leaf above the highest gives the data of the highest
-            a = model.signature;
-            for (const CpuidFlag& f : kCpuidFlags)
-                if (f.leaf == 1 && model.has(f.feature)) (f.reg == 'c' ? c : d) |= 1u << f.bit;
-        }
-        cpu.set_reg<u32>(RAX, a);
-        cpu.set_reg<u32>(RBX, b);
-        cpu.set_reg<u32>(RCX, c);
-        cpu.set_reg<u32>(RDX, d);
-        return true;
-    }
-};
-
-struct Rdtsc {
-    template <class, Kind, Kind>
-    static bool execute(Cpu& cpu, const Insn& insn)
-    {
-        if (!cpu.model().has(Feature::Tsc)) return cpu.undefined_opcode();
-        if ((cpu.state.cr4 & kCr4Tsd) && cpu.state.cpl != 0) return cpu.general_protection();
-        cpu.at(insn);
-        const u64 tsc = cpu.time_stamp();
-        cpu.set_reg<u32>(RAX, static_cast<u32>(tsc));
-        cpu.set_reg<u32>(RDX, static_cast<u32>(tsc >> 32));
-        return true;
-    }
-};
-
-/// The Pentium's: P5_MC_ADDR, P5_MC_TYPE, the TSC, and TR12 (SDM vol. 4, 2.23).
-enum Msr : u32 { kMsrMcAddress = 0, kMsrMcType = 1, kMsrTr12 = 0xE, kMsrTsc = 0x10 };
-
-template <bool write>
-struct ModelSpecific {
-    template <class, Kind, Kind>
-    static bool execute(Cpu& cpu, const Insn& insn)
-    {
-        if (!cpu.model().has(Feature::Msr)) return cpu.undefined_opcode();
-        if (!privileged(cpu)) return false;
-        cpu.at(insn);
-        const u32 index = cpu.reg<u32>(RCX);
-        if (index != kMsrTsc && index != kMsrMcAddress && index != kMsrMcType && index != kMsrTr12)
-            return cpu.general_protection();
-        const u64 tsc = cpu.time_stamp();
-        if (write) {
-            const u64 value = u64{cpu.reg<u32>(RDX)} << 32 | cpu.reg<u32>(RAX);
-            if (index == kMsrTsc) cpu.state.tsc_offset += value - tsc;
-            return true;
-        }
-        const u64 value = index == kMsrTsc ? tsc : 0;
-        cpu.set_reg<u32>(RAX, static_cast<u32>(value));
-        cpu.set_reg<u32>(RDX, static_cast<u32>(value >> 32));
-        return true;
     }
 };
 
@@ -554,10 +506,6 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<MovTest<false>, Rv, Td>(0x124, "mov", {.level = Level::I80386, .rules = kInvalid64 | kFullWidth}),
     row<MovTest<true>, Td, Rv> (0x126, "mov", {.level = Level::I80386, .rules = kInvalid64 | kFullWidth}),
 
-    row<ModelSpecific<true>> (0x130, "wrmsr", {.level = Level::I80486}),
-    row<Rdtsc>               (0x131, "rdtsc", {.level = Level::I80486}),
-    row<ModelSpecific<false>>(0x132, "rdmsr", {.level = Level::I80486}),
-    row<Cpuid>               (0x1A2, "cpuid", {.level = Level::I80486}),
     row<Wait>                (0x9B, "wait"),
 });
 // clang-format on

@@ -92,14 +92,6 @@ constexpr Rule kRules[] = {
                         ZYDIS_ISA_SET_SSSE3MMX, ZYDIS_ISA_SET_SSE4, ZYDIS_ISA_SET_SSE42,
                         ZYDIS_ISA_SET_POPCNT);
      }},
-    {"system calls",
-     "SYSENTER is of the Pentium II; SYSCALL and SWAPGS are no part of what 64-bit mode means to "
-     "the decoder.",
-     [](const Case& c, What what) {
-         return what == What::OnlyTheirs &&
-                one_of(c.z.mnemonic, ZYDIS_MNEMONIC_SYSENTER, ZYDIS_MNEMONIC_SYSEXIT,
-                       ZYDIS_MNEMONIC_SYSCALL, ZYDIS_MNEMONIC_SYSRET, ZYDIS_MNEMONIC_SWAPGS);
-     }},
     {"RDPMC", "No model has performance counters.",
      [](const Case& c, What what) {
          return what == What::OnlyTheirs && c.z.mnemonic == ZYDIS_MNEMONIC_RDPMC;
@@ -201,6 +193,11 @@ constexpr Rule kRules[] = {
     {"0F 1E", "Where ENDBR32 came later, 66 means nothing to Zydis, nor to anyone.",
      [](const Case& c, What what) {
          return one_of(what, What::Size, What::OperandBits) && c.opcode() == 0x11E;
+     }},
+    {"PREFETCHW", "0F 0D is a NOP on processors with 64 bits; Zydis knows what it hints at.",
+     [](const Case& c, What what) {
+         return one_of(what, What::Name, What::Size, What::OperandBits, What::Operand) &&
+                c.opcode() == 0x10D;
      }},
     {"long NOP", "To Zydis ModRM.reg of 0F 18 to 0F 1F is an operand too.",
      [](const Case& c, What what) {

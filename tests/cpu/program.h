@@ -44,7 +44,10 @@ public:
     static constexpr u32 P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80;
 
     explicit Program(const char* model = "pentium", u64 ram = 2 << 20)
-        : bus(ram), cpu(bus, *find_cpu_model(model))
+        : Program(*find_cpu_model(model), ram)
+    {
+    }
+    explicit Program(const CpuModel& model, u64 ram = 2 << 20) : bus(ram), cpu(bus, model)
     {
         for (u32 v = 0; v < 256; ++v) bus.ram[kHandlers + 16 * v] = 0xF4;  // hlt
         cpu.state.gpr = {};
