@@ -78,7 +78,7 @@ private:
     void avoid_stack_pointer(u8& modrm, bool memory)
     {
         // As a base, 4 and 5 have other meanings.
-        if ((modrm & 7) == RSP || (memory && (modrm & 7) == RBP)) modrm ^= 6;
+        if ((memory || general_in_rm()) && (modrm & 6) == RSP) modrm ^= 6;
         if (general_in_reg_field() && (modrm >> 3 & 7) == RSP) modrm ^= 8;
     }
 
@@ -86,6 +86,12 @@ private:
     {
         return std::ranges::any_of(row_.operands,
                                    [](Form f) { return one_of(f, Form::Gy, Form::Gv); });
+    }
+    bool general_in_rm() const
+    {
+        return std::ranges::any_of(row_.operands, [](Form f) {
+            return one_of(f, Form::Ey, Form::Eb, Form::Ev, Form::RdMb, Form::RdMw);
+        });
     }
 
     void bytes(std::vector<u8>& out, u8 rex, u8 modrm)
