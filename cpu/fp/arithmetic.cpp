@@ -91,27 +91,41 @@ template <class F>
     return a.kind == Kind::Infinity || b.kind == Kind::Zero ? infinity<F>(sign) : zero<F>(sign);
 }
 
+/// n = value^2 + rest, rest <= 2 * value.
 struct Root {
     u64 value;
-    bool exact;
+    u128 rest;
 };
 
-/// The integer square root of `n`, whose bit 127 or 126 is set.
+/// The integer square root of the upper `bits` of 128, of which at least one of the highest two is
+/// set: from the root of their upper half (P. Zimmermann, "Karatsuba Square Root", INRIA RR-3805).
+template <int bits>
 Root root_of(u128 n)
 {
-    u64 root = 0;
-    u128 rest = 0;
-    for (int i = 0; i < 64; ++i) {
-        rest = rest << 2 | (n >> 126);
-        n <<= 2;
-        const u128 trial = u128{root} << 2 | 1;
-        root <<= 1;
-        if (rest >= trial) {
-            rest -= trial;
-            root |= 1;
+    if constexpr (bits == 32) {
+        const u32 value = static_cast<u32>(n >> 96);
+        u32 root = 0;
+        for (u32 bit = 1u << 15; bit != 0; bit >>= 1)
+            if ((root | bit) * (root | bit) <= value) root |= bit;
+        return {root, value - root * root};
+    } else {
+        constexpr int quarter = bits / 4;
+        constexpr u64 mask = (u64{1} << quarter) - 1;
+        const u64 low = static_cast<u64>(n >> (128 - bits)), low1 = low >> quarter & mask,
+                  low0 = low & mask;
+        const Root high = root_of<bits / 2>(n);
+        const u128 dividend = high.rest << quarter | low1;
+        const u64 divisor = high.value * 2;
+        const u64 q = static_cast<u64>(dividend / divisor);
+        const u128 rest = (dividend - u128{q} * divisor) << quarter | low0;
+        u128 value = (u128{high.value} << quarter) + q;
+        u128 difference = rest - u128{q} * q;
+        if (difference >> 127) {  // q was one too many
+            difference += 2 * value - 1;
+            --value;
         }
+        return {static_cast<u64>(value), difference};
     }
-    return {root, rest == 0};
 }
 
 }  // namespace
@@ -181,10 +195,9 @@ F sqrt(Context& c, F x)
 
     const bool odd = a.exponent & 1;
     const u128 n = u128{a.significand} << (odd ? 64 : 63);
-    const Root root = root_of(n);
-    // The rest is at most twice the root: it is above one half if greater than the root.
-    const u128 rest = n - u128{root.value} * root.value;
-    const u64 extra = root.exact ? 0 : rest > root.value ? kTop | 1 : 1;
+    const Root root = root_of<128>(n);
+    // The rest is above one half of the next root if greater than the root, and never equal to it.
+    const u64 extra = root.rest == 0 ? 0 : root.rest > root.value ? kTop | 1 : 1;
     return round_pack<F>(c, false, (a.exponent - odd) / 2, root.value, extra, precision<F>(c));
 }
 

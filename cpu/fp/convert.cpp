@@ -71,7 +71,8 @@ To convert(Context& c, From value)
     const Unpacked a = unpack(c, value);
     if (a.kind >= Kind::QuietNan) return propagate_nan<To>(c, a);
     if constexpr (!kX87<From>) {
-        if (denormal_operand(c, a)) return {};
+        // FLD loads a denormal even if DE is unmasked.
+        if (denormal_operand(c, a) && !kX87<To>) return {};
     }
     if (a.kind == Kind::Zero) return zero<To>(a.sign);
     if (a.kind == Kind::Infinity) return infinity<To>(a.sign);

@@ -61,8 +61,7 @@ F80 finish(Context& c, const Wide& wide_result)
     return result;
 }
 
-// ---- Circular functions
-// --------------------------------------------------------------------------------------
+// ---- Circular functions -------------------------------------------------------------------------
 
 /// An angle less the nearest multiple of pi/2.
 struct Reduced {
@@ -158,8 +157,7 @@ F80 tan(Context& c, F80 x)
     return finish(c, tangent(reduce(a)));
 }
 
-// ---- Arctangent
-// ----------------------------------------------------------------------------------------------
+// ---- Arctangent ---------------------------------------------------------------------------------
 
 namespace {
 
@@ -224,8 +222,7 @@ F80 atan2(Context& c, F80 y_value, F80 x_value)
     return finish(c, angle);
 }
 
-// ---- Exponential and logarithm
-// -------------------------------------------------------------------------------
+// ---- Exponential and logarithm ------------------------------------------------------------------
 
 namespace {
 

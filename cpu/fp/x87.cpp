@@ -83,8 +83,8 @@ Remainder remainder_special(Context& c, F80 dividend, const Unpacked& a, const U
     if (a.kind >= Kind::QuietNan || b.kind >= Kind::QuietNan) return {propagate_nan<F80>(c, a, b)};
     if (a.kind == Kind::Infinity || b.kind == Kind::Zero) return {invalid<F80>(c)};
     if (denormal_operand(c, a, b)) return {};
-    if (a.kind == Kind::Zero) return {dividend};
-    return {normalized(c, a.sign, a.exponent, a.significand)};
+    if (a.kind == Kind::Zero) return {dividend, 0, true};
+    return {normalized(c, a.sign, a.exponent, a.significand), 0, true};
 }
 
 }  // namespace
@@ -98,13 +98,13 @@ Remainder remainder(Context& c, F80 x, F80 y, bool to_nearest)
 
     const int distance = a.exponent - b.exponent;
     if (distance < -1 || (distance < 0 && !to_nearest))
-        return {normalized(c, a.sign, a.exponent, a.significand)};
+        return {normalized(c, a.sign, a.exponent, a.significand), 0, true};
     if (distance >= 64) {
         // SDM vol. 2A, FPREM: the exponent is reduced by N, 32 to 63, which is for the
         // implementation to choose.
         const int reduction = 32 + distance % 32;
         const Division d = divide(a.significand, reduction, b.significand);
-        return {normalized(c, a.sign, a.exponent - reduction, d.rest), 0, true};
+        return {normalized(c, a.sign, a.exponent - reduction, d.rest), 0, true, true};
     }
     // A distance of -1 is one of 0 from a dividend with half the significand.
     const bool half = distance < 0;
@@ -117,11 +117,12 @@ Remainder remainder(Context& c, F80 x, F80 y, bool to_nearest)
     const bool sign = a.sign != next;
     const u128 magnitude = next ? (u128{b.significand} << 1) - rest : rest;
     const u8 quotient = (d.quotient + next) & 7;
-    if (magnitude == 0) return {zero<F80>(a.sign), quotient};
+    if (magnitude == 0) return {zero<F80>(a.sign), quotient, true};
     const int exponent = b.exponent;
     if (magnitude >> 64)
-        return {round_pack<F80>(c, sign, exponent, static_cast<u64>(magnitude >> 1), 0), quotient};
-    return {normalized(c, sign, exponent - 1, static_cast<u64>(magnitude)), quotient};
+        return {round_pack<F80>(c, sign, exponent, static_cast<u64>(magnitude >> 1), 0), quotient,
+                true};
+    return {normalized(c, sign, exponent - 1, static_cast<u64>(magnitude)), quotient, true};
 }
 
 F80 from_bcd(const PackedBcd& bcd)

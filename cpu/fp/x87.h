@@ -20,8 +20,8 @@ Parts extract(Context&, F80 value);
 struct Remainder {
     F80 value;
     u8 quotient = 0;  // its lowest three bits
-    bool partial =
-        false;  // C2: `value` is smaller than the dividend was, but has to be reduced further
+    bool divided = false;  // the quotient means something: no operand was special
+    bool partial = false;  // C2: `value` has to be reduced further
 };
 Remainder remainder(Context&, F80 dividend, F80 divisor, bool to_nearest);
 
