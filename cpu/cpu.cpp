@@ -42,6 +42,7 @@ void Cpu::reset()
     fresh.tsc_offset = 0 - state.clock;
     fresh.intr = state.intr;
     fresh.msr = msrs_after_reset(model_);
+    fresh.ignne = state.ignne;
     if (at_least(Level::I80386)) fresh.cr0 = kCr0Et;
     if (at_least(Level::I80486)) fresh.cr0 |= kCr0Cd | kCr0Nw;
     fresh.gpr[RDX] = model_.signature;
@@ -204,7 +205,18 @@ bool Cpu::raise(u8 vector, u16 error_code)
 bool Cpu::refuse_mmx()
 {
     if (state.cr0 & kCr0Em) return undefined_opcode();
-    return raise(state.cr0 & kCr0Ts ? kDeviceNotAvailable : kFloatingPoint);
+    if (state.cr0 & kCr0Ts) return raise(kDeviceNotAvailable);
+    return report_x87_error();
+}
+
+bool Cpu::report_x87_error()
+{
+    if (!(state.fpu.status & FpuState::kEs)) return true;
+    if (state.cr0 & kCr0Ne) return raise(kFloatingPoint);
+    if (state.ignne) return true;
+    state.halted = true;
+    attention();
+    return false;
 }
 
 bool Cpu::refuse_sse()

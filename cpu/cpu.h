@@ -87,6 +87,7 @@ public:
     u64 clock_now() const { return state.clock + (current_ ? current_->index : 0); }
 
     void set_intr(bool level);
+    void set_ignne(bool level) { state.ignne = level; }
     void raise_nmi();
 
     /// Lets `ticks` go by while halted.
@@ -114,6 +115,8 @@ public:
     const CpuModel& model() const { return model_; }
     u64 blocks_decoded() const { return blocks_.blocks_decoded(); }
 
+    /// The FERR# pin: active from an unmasked exception of the x87 until it is cleared, unless CR0.NE.
+    std::function<void(bool level)> on_ferr;
     /// Guest nonsense worth a line in the log.
     std::function<void(std::string_view)> on_log;
 
@@ -161,9 +164,13 @@ public:
     bool sse_usable() const { return sse_usable_; }
     /// CR0 allows MMX, and no x87 exception waits.
     bool mmx_usable() const { return mmx_usable_ && !(state.fpu.status & FpuState::kEs); }
-    /// Raises what an MMX or SSE instruction raises when it is not usable.
+    /// Raises what an MMX or SSE instruction raises when it is not usable. True: IGNNE# lets it go on.
     bool refuse_mmx();
     bool refuse_sse();
+    /// What waiting instructions do about an unmasked x87 exception (SDM vol. 1, 8.7): with CR0.NE it is #MF.
+    /// Without, FERR# has asked the board for an interrupt, and the processor stops before the instruction
+    /// until one comes, unless IGNNE# is active. True: go on; false: leave the block.
+    [[nodiscard]] bool report_x87_error();
 
     u64 ip_of(const Insn& insn) const { return block_->ip + insn.offset; }
     u64 next_ip(const Insn& insn) const { return block_->ip + insn.offset + insn.length; }

@@ -29,6 +29,7 @@ public:
             }
         }
         if (has_modrm(map, byte)) modrm_ = fetch8();
+        if (map == 0 && (byte & 0xF8) == 0xD8) insn_.imm = (byte & 7) << 8 | modrm_;  // the x87's FOP
         const Opcode* row = stopped() ? nullptr
                                       : find_opcode(map, byte, modrm_, mandatory_prefix(), long_mode());
         if (!row) {

@@ -19,7 +19,7 @@ enum Prefix : u8 { kPrefixRep = 1, kPrefixRepne = 2, kPrefixLock = 4, kPrefixSeg
 /// immediate its value. At most one operand is in memory.
 struct Insn {
     Handler exec = nullptr;
-    i64 imm = 0;      // immediate, sign-extended; far pointer: offset | selector << 32
+    i64 imm = 0;      // immediate, sign-extended; far pointer: offset | selector << 32; x87: FOP
     i32 disp = 0;     // memory: displacement
     u16 opcode = 0;   // row of the opcode table
     u16 offset = 0;   // from the start of its block, in bytes

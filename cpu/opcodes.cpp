@@ -27,7 +27,9 @@ struct OpcodeMap {
                                 ops::vector_arithmetic_rows(), ops::vector_shuffle_rows(),
                                 ops::vector_move_rows(), ops::sse_float_rows(),
                                 ops::sse_convert_rows(), ops::sse_string_rows(),
-                                ops::sse_control_rows()})
+                                ops::sse_control_rows(),
+                                ops::x87_arithmetic_rows(), ops::x87_transfer_rows(),
+                                ops::x87_control_rows()})
             rows.insert(rows.end(), part.begin(), part.end());
         for (std::size_t i = 0; i < rows.size(); ++i) add(rows[i], static_cast<u16>(i));
         for (auto& entries : map)

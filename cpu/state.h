@@ -119,6 +119,7 @@ struct CpuState {
     bool halted = false;
     bool shutdown = false;         // triple fault: waits for the board's reset
     bool intr = false;             // level of the INTR pin
+    bool ignne = false;            // level of the IGNNE# pin: unmasked x87 exceptions are ignored
     bool nmi_pending = false;      // an edge on NMI that has not been taken
     bool nmi_blocked = false;      // until IRET
     bool interrupt_shadow = false;  // after STI, MOV SS, POP SS: no interrupt before the next
@@ -152,6 +153,7 @@ struct CpuState {
         v("halted", halted);
         v("shutdown", shutdown);
         v("intr", intr);
+        v("ignne", ignne);
         v("nmi_pending", nmi_pending);
         v("nmi_blocked", nmi_blocked);
         v("interrupt_shadow", interrupt_shadow);

@@ -173,6 +173,11 @@ void Board::connect_interrupts()
     ide.on_irq[0] = [this](bool level) { set_irq(14, level); };
     ide.on_irq[1] = [this](bool level) { set_irq(15, level); };
 
+    cpu.on_ferr = [this](bool level) { coprocessor_error.set_ferr(level); };
+    io.map(0xF0, 0xF0, coprocessor_error);
+    coprocessor_error.on_irq = [this](bool level) { pic[1].set_irq(5, level); };  // IRQ 13
+    coprocessor_error.on_ignne = [this](bool level) { cpu.set_ignne(level); };
+
     io.map(0x4D0, 0x4D1, elcr);
     elcr.on_elcr = [this](u8 low, u8 high) {
         pic[0].set_elcr(low);
@@ -321,6 +326,7 @@ void Board::reset()
     host_bridge.reset();
     isa_bridge.reset();
     reset_control.reset();
+    coprocessor_error.reset();
     ide.reset();
     vga_pci.reset();
     vga.reset();

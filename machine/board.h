@@ -150,6 +150,7 @@ public:
         v("elcr", elcr.state);
         v("reset_control", reset_control.state);
         v("pm", pm);
+        v("coprocessor_error", coprocessor_error.state);
         v("vga_pci", vga_pci.state);
         v("vga", vga);
         if (boot_card) v("boot_card", boot_card->config.state);
@@ -203,6 +204,7 @@ public:
     Elcr elcr;
     ResetControl reset_control;
     Piix4Pm pm{scheduler};
+    CoprocessorError coprocessor_error;
     PiixIde ide{ata[0], ata[1]};
     PciDevice vga_pci;
     Vga vga{scheduler};

@@ -297,5 +297,8 @@ std::span<const Opcode> sse_float_rows();
 std::span<const Opcode> sse_convert_rows();
 std::span<const Opcode> sse_string_rows();
 std::span<const Opcode> sse_control_rows();
+std::span<const Opcode> x87_arithmetic_rows();
+std::span<const Opcode> x87_transfer_rows();
+std::span<const Opcode> x87_control_rows();
 
 }  // namespace reprise::ops

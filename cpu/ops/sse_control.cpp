@@ -34,7 +34,7 @@ struct Emms {
     template <class, Kind, Kind>
     static bool execute(Cpu& cpu, const Insn&)
     {
-        if (!cpu.mmx_usable()) return cpu.refuse_mmx();
+        if (!cpu.mmx_usable() && !cpu.refuse_mmx()) return false;
         enter_mmx(cpu);
         cpu.state.fpu.full = 0;
         return true;

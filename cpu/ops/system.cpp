@@ -1,4 +1,5 @@
-/// Flags one by one, ports, HLT, descriptor tables, control, debug and test registers, checks of selectors, and what a processor without an FPU answers to ESC and WAIT.
+/// Flags one by one, ports, HLT, descriptor tables, control, debug and test registers, and checks of
+/// selectors.
 #include "cpu/alu.h"
 #include "cpu/ops/operands.h"
 
@@ -420,27 +421,7 @@ struct CacheControl {
     }
 };
 
-// ---- Without an FPU ------------------------------------------------------------------------------------
-
-/// ESC: #NM if CR0.EM or CR0.TS. Otherwise nobody answers on the coprocessor's pins: nothing is read
-/// or written, so that FNSTSW and FNSTCW leave their destination as it was.
-struct Esc {
-    template <class, Kind, Kind>
-    static bool execute(Cpu& cpu, const Insn&)
-    {
-        if (cpu.state.cr0 & (kCr0Em | kCr0Ts)) return cpu.raise(kDeviceNotAvailable);
-        return true;
-    }
-};
-
-struct Wait {
-    template <class, Kind, Kind>
-    static bool execute(Cpu& cpu, const Insn&)
-    {
-        if ((cpu.state.cr0 & kCr0Mp) && (cpu.state.cr0 & kCr0Ts)) return cpu.raise(kDeviceNotAvailable);
-        return true;
-    }
-};
+// ---- Undefined, and nothing at all ----------------------------------------------------------------------
 
 struct Ud {
     template <class, Kind, Kind>
@@ -505,24 +486,11 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<MovToDebug, Dd, Rv>    (0x123, "mov", {.carry = End, .level = Level::I80386, .rules = kFullWidth}),
     row<MovTest<false>, Rv, Td>(0x124, "mov", {.level = Level::I80386, .rules = kInvalid64 | kFullWidth}),
     row<MovTest<true>, Td, Rv> (0x126, "mov", {.level = Level::I80386, .rules = kInvalid64 | kFullWidth}),
-
-    row<Wait>                (0x9B, "wait"),
 });
 // clang-format on
 
-constexpr auto build()
-{
-    std::array<Opcode, kRows.size() + 8> all{};
-    std::size_t at = 0;
-    for (const Opcode& r : kRows) all[at++] = r;
-    for (int i = 0; i < 8; ++i) all[at++] = row<Esc, None, Ev>(0xD8 + i, "esc");
-    return all;
-}
-
-constexpr auto kAllRows = build();
-
 }  // namespace
 
-std::span<const Opcode> system_rows() { return kAllRows; }
+std::span<const Opcode> system_rows() { return kRows; }
 
 }  // namespace reprise::ops

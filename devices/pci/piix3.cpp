@@ -103,4 +103,38 @@ void ResetControl::write(u16, u8 value)
     if (starts && on_reset) on_reset((value & kSrst) != 0);
 }
 
+void CoprocessorError::set_ferr(bool level)
+{
+    state.ferr = level;
+    if (level) set_irq(true);
+    else set_ignne(false);
+}
+
+void CoprocessorError::write(u16, u8)
+{
+    set_irq(false);
+    set_ignne(state.ferr);
+}
+
+void CoprocessorError::reset()
+{
+    state.ferr = false;
+    set_irq(false);
+    set_ignne(false);
+}
+
+void CoprocessorError::set_irq(bool level)
+{
+    if (level == state.irq) return;
+    state.irq = level;
+    if (on_irq) on_irq(level);
+}
+
+void CoprocessorError::set_ignne(bool level)
+{
+    if (level == state.ignne) return;
+    state.ignne = level;
+    if (on_ignne) on_ignne(level);
+}
+
 }  // namespace reprise

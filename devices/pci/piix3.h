@@ -1,5 +1,5 @@
-/// Intel 82371SB (PIIX3), function 0: the PCI to ISA bridge, with the chip's two register groups
-/// outside configuration space, ELCR and reset control.
+/// Intel 82371SB (PIIX3), function 0: the PCI to ISA bridge, with the chip's register groups
+/// outside configuration space: ELCR, reset control, coprocessor error.
 ///
 /// Datasheet: Intel 290550, "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator". Names are
 /// the datasheet's: PIRQRC, ELCR, RC.
@@ -87,6 +87,36 @@ public:
     State state;
 };
 
+/// The coprocessor error register and what belongs to it: FERR# of the processor requests IRQ 13
+/// until the register is written, which also asserts IGNNE# until FERR# ends.
+class CoprocessorError {
+public:
+    struct State {
+        bool ferr = false, irq = false, ignne = false;
+
+        constexpr void visit(auto& v)
+        {
+            v("ferr", ferr);
+            v("irq", irq);
+            v("ignne", ignne);
+        }
+    };
+
+    std::function<void(bool level)> on_irq, on_ignne;
+
+    void set_ferr(bool level);
+    u8 read(u16) const { return 0xFF; }
+    void write(u16 offset, u8 value);
+    void reset();
+
+    State state;
+
+private:
+    void set_irq(bool level);
+    void set_ignne(bool level);
+};
+
+static_assert(visits_every_member<CoprocessorError::State>);
 static_assert(visits_every_member<Piix3::State>);
 static_assert(visits_every_member<Elcr::State>);
 static_assert(visits_every_member<ResetControl::State>);

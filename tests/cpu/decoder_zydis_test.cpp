@@ -367,7 +367,8 @@ private:
             {"pushad", "pusha"}, {"popad", "popa"},  {"pushfd", "pushf"}, {"pushfq", "pushf"},
             {"popfd", "popf"},   {"popfq", "popf"},  {"iretd", "iret"},   {"iretq", "iret"},
             {"jecxz", "jcxz"},   {"jrcxz", "jcxz"},  {"sal", "shl"},      {"fwait", "wait"},
-            {"retf", "ret"}};
+            {"retf", "ret"},      {"feni8087_nop", "fneni"}, {"fdisi8087_nop", "fndisi"},
+            {"fsetpm287_nop", "fnsetpm"}, {"fxsave64", "fxsave"}, {"fxrstor64", "fxrstor"}};
         std::string s(name);
         for (const char* tail : {" far", " es", " cs", " ss", " ds", " fs", " gs"})
             if (s.ends_with(tail)) s.erase(s.size() - std::string_view(tail).size());

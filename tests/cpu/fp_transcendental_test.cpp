@@ -103,7 +103,7 @@ protected:
         }
     }
 
-    static constexpr int kRounds = 40'000;
+    static constexpr int kRounds = 12'000;
     Operands operands_{seed()};
 };
 
