@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/conformance_command.h"
 #include "frontend/disk_command.h"
 #include "frontend/errors.h"
 #include "frontend/options.h"
@@ -31,6 +32,7 @@ constexpr const char* kHelp =
     "  reprise run [IMAGE...] [options]   run a PC; IMAGE is a floppy, CD or disk image, or a\n"
     "                                     saved machine; none: the demo disk\n"
     "  reprise test FILE...               run guest test scripts\n"
+    "  reprise conformance DIR...         run hardware-captured tests of single instructions\n"
     "  reprise disk info FILE             what an image is and how it is used\n"
     "  reprise version                    the version\n"
     "  reprise help                       this\n"
@@ -58,13 +60,14 @@ int dispatch(Arguments arguments)
     const Arguments rest(arguments.begin() + 1, arguments.end());
     if (command == "run") return run_command(parse_run(rest));
     if (command == "test") return test_command(parse_test(rest));
+    if (command == "conformance") return conformance_command(rest);
     if (command == "disk") return disk_command(rest);
     if (command == "version" || command == "--version") {
         fmt::print("reprise {}\n", REPRISE_VERSION);
         return kSuccess;
     }
     if (command == "help" || command == "--help" || command == "-h") {
-        if (rest.size() == 1 && (rest[0] == "run" || rest[0] == "test"))
+        if (rest.size() == 1 && (rest[0] == "run" || rest[0] == "test" || rest[0] == "conformance"))
             return dispatch({rest[0], "--help"});
         fmt::print("{}", kHelp);
         return kSuccess;
@@ -73,7 +76,7 @@ int dispatch(Arguments arguments)
     if (command.starts_with('-') || std::filesystem::is_regular_file(command, ignored))
         return run_command(parse_run(arguments));
     throw UsageError(fmt::format("there is no command '{}'{}; see 'reprise help'", command,
-                                 suggestion(command, {"run", "test", "disk", "version", "help"})));
+                                 suggestion(command, {"run", "test", "conformance", "disk", "version", "help"})));
 }
 
 }  // namespace

@@ -23,27 +23,6 @@ std::vector<std::string> option_names(const CLI::App& app)
     return names;
 }
 
-void parse(CLI::App& app, const std::vector<std::string>& arguments)
-{
-    app.allow_extras();
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-    try {
-        app.parse(reversed);
-    } catch (const CLI::CallForHelp&) {
-        throw HelpRequested{app.help()};
-    } catch (const CLI::ParseError& error) {
-        throw UsageError(error.what());
-    }
-    for (const std::string& extra : app.remaining())
-        if (extra.starts_with('-'))
-            throw UsageError(fmt::format(
-                "there is no option {}{}; see 'reprise {} --help'", extra,
-                suggestion(extra.substr(0, extra.find('=')), option_names(app)), app.get_name()));
-    if (!app.remaining().empty())
-        throw UsageError(fmt::format("what is '{}' for? See 'reprise {} --help'",
-                                     app.remaining().front(), app.get_name()));
-}
-
 [[noreturn]] void bad_value(const char* option, const std::string& value, const char* expected)
 {
     throw UsageError(fmt::format("{} {}: expected {}", option, value, expected));
@@ -56,18 +35,6 @@ auto required(const char* option, const std::string& value, const char* expected
     auto result = parser(value);
     if (!result) bad_value(option, value, expected);
     return *result;
-}
-
-std::string cpu_model(const std::string& name)
-{
-    static const std::map<std::string, std::string> short_forms = {
-        {"8088", "8086"}, {"286", "80286"},  {"386", "80386"},  {"i386", "80386"},
-        {"486", "80486"}, {"i486", "80486"}, {"586", "pentium"}};
-    if (const auto found = short_forms.find(name); found != short_forms.end()) return found->second;
-    const std::vector<std::string> models = cpu_model_names();
-    if (std::ranges::find(models, name) != models.end()) return name;
-    throw UsageError(fmt::format("--cpu {}: there is no such model{}; known: {}", name,
-                                 suggestion(name, models), fmt::join(models, ", ")));
 }
 
 std::string boot_order(std::string text)
@@ -241,6 +208,39 @@ constexpr const char* kTimeForm = "a length of guest time such as 5s, 250ms or 1
 
 }  // namespace
 
+void parse_arguments(CLI::App& app, const std::vector<std::string>& arguments)
+{
+    app.allow_extras();
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    try {
+        app.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+        throw HelpRequested{app.help()};
+    } catch (const CLI::ParseError& error) {
+        throw UsageError(error.what());
+    }
+    for (const std::string& extra : app.remaining())
+        if (extra.starts_with('-'))
+            throw UsageError(fmt::format(
+                "there is no option {}{}; see 'reprise {} --help'", extra,
+                suggestion(extra.substr(0, extra.find('=')), option_names(app)), app.get_name()));
+    if (!app.remaining().empty())
+        throw UsageError(fmt::format("what is '{}' for? See 'reprise {} --help'",
+                                     app.remaining().front(), app.get_name()));
+}
+
+std::string cpu_model(const std::string& name)
+{
+    static const std::map<std::string, std::string> short_forms = {
+        {"8088", "8086"}, {"286", "80286"},  {"386", "80386"},  {"i386", "80386"},
+        {"486", "80486"}, {"i486", "80486"}, {"586", "pentium"}};
+    if (const auto found = short_forms.find(name); found != short_forms.end()) return found->second;
+    const std::vector<std::string> models = cpu_model_names();
+    if (std::ranges::find(models, name) != models.end()) return name;
+    throw UsageError(fmt::format("--cpu {}: there is no such model{}; known: {}", name,
+                                 suggestion(name, models), fmt::join(models, ", ")));
+}
+
 void MachineOptions::add_to(CLI::App& app)
 {
     const auto option = [&](const char* names, std::string& value, const std::string& text) {
@@ -318,7 +318,7 @@ RunOptions parse_run(const std::vector<std::string>& arguments)
     RunTexts texts;
     add_run_options(app, options, texts);
     options.machine.add_to(app);
-    parse(app, with_long_options(arguments));
+    parse_arguments(app, with_long_options(arguments));
     options.display = display_kind(texts);
     options.speed_given = !texts.speed.empty();
     if (options.speed_given) options.speed = parse_speed(texts.speed);
@@ -344,7 +344,7 @@ TestOptions parse_test(const std::vector<std::string>& arguments)
     app.add_option("--junit", options.junit, "Write the results as JUnit XML");
     app.add_option("--filter", options.filter, "Only scripts whose name contains this");
     app.add_flag("-v,--verbose", options.verbose, "Print every step");
-    parse(app, arguments);
+    parse_arguments(app, arguments);
     return options;
 }
 
@@ -353,7 +353,7 @@ MachineOptions parse_machine_options(const std::vector<std::string>& arguments)
     CLI::App app("", "run");
     MachineOptions options;
     options.add_to(app);
-    parse(app, with_long_options(arguments));
+    parse_arguments(app, with_long_options(arguments));
     options.config();  // complain now
     return options;
 }

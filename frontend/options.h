@@ -80,6 +80,12 @@ std::vector<KernelModule> parse_initrd(const std::string& text);
 /// QEMU's single-dash long options (-hda) as this program's (--hda).
 std::vector<std::string> with_long_options(std::vector<std::string> arguments);
 
+/// Lets CLI11 have the arguments. Throws UsageError and HelpRequested.
+void parse_arguments(CLI::App& app, const std::vector<std::string>& arguments);
+
+/// The model that a name on the command line means ("486": "80486"). Throws UsageError.
+std::string cpu_model(const std::string& name);
+
 /// "50" or "50%" percent, or "max" for nothing. Throws UsageError.
 std::optional<u32> parse_speed(const std::string& text);
 

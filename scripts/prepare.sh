@@ -14,6 +14,7 @@ pkg-config           finds libraries
 libfmt-dev           text formatting
 libcli11-dev         the command line
 libtomlplusplus-dev  machine files
+nlohmann-json3-dev   JSON, read and written by the CPU tools
 libsdl2-dev          window and sound
 libpng-dev           screenshots
 zlib1g-dev           compressed images
@@ -26,7 +27,6 @@ test_packages='
 libgtest-dev         the test framework
 libzydis-dev         an independent disassembler to test the decoder with
 libmpfr-dev          exact values to test the FPU's functions with
-nlohmann-json3-dev   reads what describes the conformance suites
 '
 # Comes along whenever something else has to be installed, and is never missed.
 helpful_packages='

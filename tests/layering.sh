@@ -12,18 +12,20 @@ report() {
     status=1
 }
 
-# forbid <folder> <folders it must not include> [headers that it may nevertheless]
+# forbid <folder> <folders it must not include> [headers that it may nevertheless [subfolder with its own rule]]
 forbid() {
     [ -d "$1" ] || { report "no folder $1 here" "$(pwd)"; return; }
     report "$1 must not include $2:" \
-        "$(grep -rnE --include='*.h' --include='*.cpp' "#include \"($2)/" "$1" | grep -vE "\"(machine/base/${3:+|$3})")"
+        "$(grep -rnE --include='*.h' --include='*.cpp' --exclude-dir="${4:-none}" "#include \"($2)/" "$1" | grep -vE "\"(machine/base/${3:+|$3})")"
 }
 forbid machine/base 'cpu|devices|frontend|machine'
 forbid cpu          'devices|frontend|machine'
 forbid devices      'cpu|frontend|machine'
 forbid machine      'frontend'
+# Tools for the bare CPU, which has no machine around it.
+forbid frontend/cpu_tools 'devices|frontend|machine' 'frontend/cpu_tools/'
 # What the machine hands out and takes in: pictures and disks.
-forbid frontend     'cpu|devices' 'devices/vga/frame\.h|devices/block_device\.h'
+forbid frontend     'cpu|devices' 'devices/vga/frame\.h|devices/block_device\.h' cpu_tools
 
 # Lines of code in the given folders that match, without comments to the end of the line.
 code_with() {

@@ -7,7 +7,7 @@
 #include "cpu/alu.h"
 #include "cpu/cpu.h"
 #include "tests/cpu/flag_combination.h"
-#include "tests/cpu/flat_bus.h"
+#include "cpu/flat_bus.h"
 
 namespace reprise {
 namespace {

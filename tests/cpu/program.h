@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cpu/cpu.h"
-#include "tests/cpu/flat_bus.h"
+#include "cpu/flat_bus.h"
 
 namespace reprise {
 
