@@ -28,10 +28,10 @@ public:
                 byte = fetch8();
             }
         }
-        if (has_modrm(map, byte)) modrm_ = fetch8();
+        if (has_modrm(map, byte, mode_.level)) modrm_ = fetch8();
         if (map == 0 && (byte & 0xF8) == 0xD8) insn_.imm = (byte & 7) << 8 | modrm_;  // the x87's FOP
         const Opcode* row = stopped() ? nullptr
-                                      : find_opcode(map, byte, modrm_, mandatory_prefix(), long_mode());
+                                      : find_opcode(map, byte, modrm_, mandatory_prefix(), long_mode(), mode_.level);
         if (!row) {
             if (failed_ == DecodeResult::Ok) failed_ = DecodeResult::Undefined;
         } else {
@@ -103,6 +103,9 @@ private:
         case 0x65: return at_least(Level::I80386) && override_segment(GS);
         case 0x66: return at_least(Level::I80386) && (operand_prefix_ = true);
         case 0x67: return at_least(Level::I80386) && (address_prefix_ = true);
+        case 0xF1:  // another LOCK in the 8086
+            if (at_least(Level::I80286)) return false;
+            [[fallthrough]];
         case 0xF0: insn_.prefixes |= kPrefixLock; return true;
         case 0xF2: return repeat(kPrefixRepne);
         case 0xF3: return repeat(kPrefixRep);
@@ -228,7 +231,7 @@ private:
         case Form::Dd: reg = reg_field | rex_r; break;
         case Form::Td: reg = reg_field; break;
         case Form::Sw:
-            reg = reg_field;
+            reg = at_least(Level::I80286) ? reg_field : reg_field & 3;
             if (reg >= (at_least(Level::I80386) ? 6 : 4)) fail();
             break;
         case Form::Zb: reg = byte_register((byte & 7) | rex_b); insn_.size = 1; break;

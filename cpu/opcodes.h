@@ -67,6 +67,7 @@ struct Opcode {
     FlagUse flags{};
     Carry carry = Carry::Call;
     Level level = Level::I8086;
+    Level last = Level::X64;         // a row for old processors only, which comes before later ones'
     Feature feature = Feature::None;
     u16 rules = 0;  // RowFlag
 };
@@ -74,12 +75,12 @@ struct Opcode {
 /// Every row; Insn::opcode is an index into it.
 std::span<const Opcode> opcodes();
 
-/// The row for an opcode of map 0 (one byte), 1 (0F), 2 (0F 38) or 3 (0F 3A), or nullptr: #UD. `modrm`
+/// The row that a processor has for an opcode of map 0 (one byte), 1 (0F), 2 (0F 38) or 3 (0F 3A), or nullptr: #UD. `modrm`
 /// and `prefix`, which is not Any, are only looked at where they tell rows apart. `long_mode`: an opcode
-/// may mean something else there (63: ARPL, MOVSXD).
-const Opcode* find_opcode(int map, u8 byte, u8 modrm, Mandatory prefix, bool long_mode);
+/// may mean something else there (63: ARPL, MOVSXD). The row may be of a later processor.
+const Opcode* find_opcode(int map, u8 byte, u8 modrm, Mandatory prefix, bool long_mode, Level level);
 
 /// Does the opcode have a ModRM byte, whatever its group's members are?
-bool has_modrm(int map, u8 byte);
+bool has_modrm(int map, u8 byte, Level level);
 
 }  // namespace reprise

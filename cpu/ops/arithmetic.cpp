@@ -1,5 +1,5 @@
 /// ADD OR ADC SBB AND SUB XOR CMP, INC DEC NEG NOT TEST, MUL IMUL DIV IDIV, decimal adjustments,
-/// XADD CMPXCHG CMPXCHG8B.
+/// XADD CMPXCHG CMPXCHG8B. The 8086 and 80286 have some rows of their own in early.cpp.
 #include "cpu/alu.h"
 #include "cpu/ops/operands.h"
 
@@ -155,9 +155,8 @@ struct Idiv {
             remainder = n % d;
         }
         const bool negative = (dividend < 0) != (divisor < 0);
-        // The 8086 and 286 do not return the most negative quotient (iAPX 286 PRM, IDIV).
         u128 limit = u128{1} << (kBits<T> - 1);
-        if (!negative || !cpu.at_least(Level::I80286)) limit -= 1;
+        if (!negative) limit -= 1;
         if (quotient > limit) return cpu.raise(kDivideError);
         set_wide<T>(cpu, {static_cast<T>(negative ? 0 - quotient : quotient),
                           static_cast<T>(dividend < 0 ? 0 - remainder : remainder)});
@@ -183,13 +182,7 @@ struct AsciiAdjust {
     {
         const bool adjust = (cpu.reg<u8>(RAX) & 0xF) > 9 || cpu.flags.af();
         u16 ax = cpu.reg<u16>(RAX);
-        // Since the 286 a carry out of AL reaches AH (AX is adjusted by 106h).
-        if (adjust && cpu.at_least(Level::I80286)) ax = static_cast<u16>(add_it ? ax + 0x106 : ax - 0x106);
-        else if (adjust) {
-            const u8 al = static_cast<u8>(add_it ? ax + 6 : ax - 6);
-            const u8 ah = static_cast<u8>(add_it ? (ax >> 8) + 1 : (ax >> 8) - 1);
-            ax = static_cast<u16>(ah << 8 | al);
-        }
+        if (adjust) ax = static_cast<u16>(add_it ? ax + 0x106 : ax - 0x106);
         ax &= 0xFF0F;
         set_flags<u8>(cpu.flags, static_cast<u8>(ax), adjust, false, adjust);
         cpu.set_reg<u16>(RAX, ax);

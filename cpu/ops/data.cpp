@@ -124,10 +124,29 @@ struct Push {
         T value;
         if constexpr (D == Kind::Imm) value = static_cast<T>(insn.imm);
         else value = TRY((destination<T, D, attempt>(cpu, insn)));
-        // The 8086 pushes SP as it is after the push (iAPX 286 PRM, C.1).
-        if constexpr (D == Kind::Reg)
-            if (insn.dst == RSP && !cpu.at_least(Level::I80286)) value = static_cast<T>(value - 2);
         return cpu.push<T, attempt>(insn, value);
+    }
+};
+
+/// The 8086 pushes SP as it is after the push (iAPX 286 PRM, C.1).
+struct PushSpOf8086 {
+    template <class T, Kind, Kind>
+    static bool execute(Cpu& cpu, const Insn& insn)
+    {
+        return cpu.push<T>(insn, static_cast<T>(cpu.state.gpr[RSP] - sizeof(T)));
+    }
+};
+
+/// 0F in the 8086. What has been fetched ahead is not discarded there; it is here.
+struct PopCs {
+    template <class T, Kind, Kind>
+    static Flow execute(Cpu& cpu, const Insn& insn)
+    {
+        const T selector = TRY(cpu.peek<T>(insn));
+        cpu.set_sp(cpu.sp() + sizeof(T));
+        cpu.load_segment_real(CS, selector);
+        cpu.state.rip = cpu.next_ip(insn);
+        return cpu.leave(&insn);
     }
 };
 
@@ -151,7 +170,8 @@ struct PopMemory {
         const u64 old = cpu.state.gpr[RSP];
         cpu.set_sp(cpu.sp() + sizeof(T));
         if (assign<T, D, attempt>(cpu, insn, value)) return true;
-        cpu.state.gpr[RSP] = old;
+        // The 286 does not take SP back after a fault (80286 hardware tests).
+        if (attempt == Attempt::Fast || cpu.at_least(Level::I80386)) cpu.state.gpr[RSP] = old;
         return false;
     }
 };
@@ -409,6 +429,8 @@ constexpr Row kMoves{.carry = Copy};
 constexpr Row kStack{.carry = Copy, .rules = kDefault64};
 
 // clang-format off
+constexpr Row kOn8086{.last = Level::I8086};
+
 constexpr auto kRows = std::to_array<Opcode>({
     row<Mov, Eb, Gb>(0x88, "mov", kMoves),
     row<Mov, Ev, Gv>(0x89, "mov", kMoves),
@@ -470,6 +492,20 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<Sahf>(0x9E, "sahf", {.flags = {.writes = kArithmeticFlags & ~OF}, .carry = Copy}),
     row<Pushf, eAX>(0x9C, "pushf", {.flags = {.reads = kArithmeticFlags | DF}, .rules = kDefault64}),
     row<Popf, eAX>(0x9D, "popf", {.flags = {.writes = kArithmeticFlags | DF}, .carry = End, .rules = kDefault64}),
+
+    // The 8086 looks at no more of ModRM.reg than it needs.
+    row<PopMemory, Ev>(0x8F, "pop", kOn8086),
+    row<Mov, Eb, Ib>(0xC6, "mov", kOn8086),
+    row<Mov, Ev, Iz>(0xC7, "mov", kOn8086),
+    row<MovToSegment<ES>, Sw, Ew>(0x8E, "mov", {.reg = 4, .last = Level::I8086}),
+    row<MovToSegment<CS>, Sw, Ew>(0x8E, "mov", {.carry = End, .reg = 5, .last = Level::I8086}),
+    row<MovToSegment<SS>, Sw, Ew>(0x8E, "mov", {.carry = End, .reg = 6, .last = Level::I8086}),
+    row<MovToSegment<DS>, Sw, Ew>(0x8E, "mov", {.reg = 7, .last = Level::I8086}),
+    row<PushSpOf8086, AX>(0x54, "push", kOn8086),
+    row<PushSpOf8086, Ew>(0xFF, "push", {.reg = 6, .mod3 = 1, .rm = RSP, .last = Level::I8086}),
+    row<PushSpOf8086, Ew>(0xFF, "push", {.reg = 7, .mod3 = 1, .rm = RSP, .last = Level::I8086}),
+    row<Push, Ew>(0xFF, "push", {.reg = 7, .last = Level::I8086}),
+    row<PopCs, AX>(0x0F, "pop cs", {.carry = End, .last = Level::I8086}),
 });
 // clang-format on
 

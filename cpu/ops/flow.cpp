@@ -294,6 +294,7 @@ using enum Carry;
 constexpr Row kFar{.carry = End};
 constexpr Row kFarOld{.carry = End, .rules = kInvalid64};
 
+constexpr Row kOn8086{.carry = End, .last = Level::I8086};
 constexpr Row kBranch{.carry = End, .rules = kForce64};  // 66 is ignored
 
 // clang-format off
@@ -323,6 +324,12 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<Into>(0xCE, "into", {.flags = {.reads = OF}, .carry = End, .rules = kInvalid64}),
     row<Int<kDebug, false>>(0xF1, "int1", {.carry = End, .level = Level::I80386}),
 
+    // The 8086 does not look at two bits of these opcodes.
+    row<Ret, Iw>(0xC0, "ret", kOn8086),
+    row<Ret, eAX>(0xC1, "ret", kOn8086),
+    row<RetFar, Iw>(0xC8, "retf", kOn8086),
+    row<RetFar, eAX>(0xC9, "retf", kOn8086),
+
     row<Enter, IwIb>(0xC8, "enter", {.level = Level::I80286, .rules = kDefault64}),
     row<Leave, eAX>(0xC9, "leave", {.carry = Copy, .level = Level::I80286, .rules = kDefault64}),
     row<Bound, Gv, M>(0x62, "bound", {.level = Level::I80286, .rules = kInvalid64}),
@@ -334,17 +341,19 @@ constexpr std::array<const char*, 16> kNames = {"jo", "jno", "jb", "jnb", "jz", 
 constexpr std::array<u32, 8> kConditionReads = {OF, CF, ZF, CF | ZF, SF, PF, SF | OF, ZF | SF | OF};
 
 template <int... code>
-constexpr std::array<Opcode, 32> jcc_rows(std::integer_sequence<int, code...>)
+constexpr std::array<Opcode, 48> jcc_rows(std::integer_sequence<int, code...>)
 {
     return {row<Jcc<code>, Jb>(0x70 + code, kNames[code],
                                {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .rules = kForce64})...,
             row<Jcc<code>, Jz>(0x180 + code, kNames[code],
-                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .level = Level::I80386, .rules = kForce64})...};
+                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .level = Level::I80386, .rules = kForce64})...,
+            row<Jcc<code>, Jb>(0x60 + code, kNames[code],  // nor at the lowest bit of 70 to 7F's first digit
+                               {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .last = Level::I8086})...};
 }
 
 constexpr auto build()
 {
-    std::array<Opcode, kRows.size() + 32> all{};
+    std::array<Opcode, kRows.size() + 48> all{};
     std::size_t at = 0;
     for (const Opcode& r : kRows) all[at++] = r;
     for (const Opcode& r : jcc_rows(std::make_integer_sequence<int, 16>{})) all[at++] = r;

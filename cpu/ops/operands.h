@@ -260,6 +260,7 @@ struct Row {
     i8 rm = -1;
     Feature feature = Feature::None;
     Mandatory prefix = Mandatory::Any;
+    Level last = Level::X64;
 };
 
 template <class Op, Form D = Form::None, Form S = Form::None, Form Third = Form::None>
@@ -276,6 +277,7 @@ constexpr Opcode row(int code, const char* mnemonic, const Row& more = {})
             .flags = more.flags,
             .carry = more.carry,
             .level = more.level,
+            .last = more.last,
             .feature = more.feature,
             .rules = more.rules};
 }
@@ -284,6 +286,7 @@ inline constexpr FlagUse kNoFlags{};
 
 /// Each file of rows; find_opcode joins them.
 std::span<const Opcode> arithmetic_rows();
+std::span<const Opcode> early_rows();
 std::span<const Opcode> shift_rows();
 std::span<const Opcode> data_rows();
 std::span<const Opcode> string_rows();

@@ -6,11 +6,10 @@ namespace reprise::ops {
 
 namespace {
 
-/// The count is masked to 5 (6) bits since the 186; the 8086 shifts as often as it is told.
+/// The count is masked to 5 (6) bits since the 186; the 8086 has rows of its own.
 template <class T>
-u32 shift_count(const Cpu& cpu, u8 count)
+u32 shift_count(u8 count)
 {
-    if (!cpu.at_least(Level::I80286)) return count;
     return count & (sizeof(T) == 8 ? 63 : 31);
 }
 
@@ -20,7 +19,7 @@ struct Shift {
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const u8 raw = S == Kind::Imm ? static_cast<u8>(insn.imm) : cpu.reg<u8>(RCX);
-        const u32 count = shift_count<T>(cpu, raw);
+        const u32 count = shift_count<T>(raw);
         return modify<T, D, attempt>(cpu, insn, [&](T a) { return shift<op>(cpu.flags, a, count); });
     }
 };
@@ -41,7 +40,7 @@ struct DoubleShift {
     template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        const u32 count = shift_count<T>(cpu, by_cl ? cpu.reg<u8>(RCX) : static_cast<u8>(insn.imm));
+        const u32 count = shift_count<T>(by_cl ? cpu.reg<u8>(RCX) : static_cast<u8>(insn.imm));
         const T b = cpu.reg<T>(insn.src);
         return modify<T, D, attempt>(cpu, insn,
                             [&](T a) { return double_shift<left>(cpu.flags, a, b, count); });

@@ -23,6 +23,19 @@ struct Pointers {
     u64 get(Gpr r) const { return cpu.state.gpr[r] & mask; }
     void advance(Gpr r, u64 elements = 1) const { set(r, cpu.state.gpr[r] + elements * delta); }
     u64 count() const { return get(RCX); }
+
+    /// Always false: after an access beyond the limit. The 286 notices that late (80286 hardware tests):
+    /// its pointers have advanced, and its count has by as much as `counted`. Later processors restart
+    /// the iteration.
+    [[gnu::cold, gnu::noinline]] bool fault(const Insn& insn, std::initializer_list<Gpr> advanced,
+                                            u64 counted = 1) const
+    {
+        if (!cpu.at_least(Level::I80286) || cpu.at_least(Level::I80386)) return false;
+        for (const Gpr r : advanced) advance(r);
+        if (insn.prefixes & (kPrefixRep | kPrefixRepne)) consume(std::min(counted, count()));
+        return false;
+    }
+
     /// Elements of `size` bytes, upwards, before the register wraps around.
     u64 before_wrap(Gpr r, u64 size) const { return (mask - get(r)) / size + 1; }
     void consume(u64 n) const { set(RCX, cpu.state.gpr[RCX] - n); }
@@ -38,17 +51,14 @@ private:
 
 /// One iteration each. Returns false after a fault; registers are changed only by success.
 struct Movs {
-    static void advance(const Pointers& p)
-    {
-        p.advance(RSI);
-        p.advance(RDI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
-        const T value = TRY(cpu.read<T>(insn, insn.seg, p.get(RSI)));
-        if (!cpu.write<T>(insn, ES, p.get(RDI), value)) return false;
-        advance(p);
+        const Fallible<T> value = cpu.read<T>(insn, insn.seg, p.get(RSI));
+        if (!value.ok) return p.fault(insn, {RSI});
+        if (!cpu.write<T>(insn, ES, p.get(RDI), value.value)) return p.fault(insn, {RSI, RDI}, 2);
+        p.advance(RSI);
+        p.advance(RDI);
         return true;
     }
     /// Up to `n` iterations upwards in plain memory; returns how many were done.
@@ -74,15 +84,11 @@ struct Movs {
 };
 
 struct Stos {
-    static void advance(const Pointers& p)
-    {
-        p.advance(RDI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
-        if (!cpu.write<T>(insn, ES, p.get(RDI), cpu.reg<T>(RAX))) return false;
-        advance(p);
+        if (!cpu.write<T>(insn, ES, p.get(RDI), cpu.reg<T>(RAX))) return p.fault(insn, {RDI}, 2);
+        p.advance(RDI);
         return true;
     }
     template <class T>
@@ -100,47 +106,54 @@ struct Stos {
 };
 
 struct Lods {
-    static void advance(const Pointers& p)
-    {
-        p.advance(RSI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
-        cpu.set_reg<T>(RAX, TRY(cpu.read<T>(insn, insn.seg, p.get(RSI))));
-        advance(p);
+        const Fallible<T> value = cpu.read<T>(insn, insn.seg, p.get(RSI));
+        if (!value.ok) return p.fault(insn, {RSI});
+        cpu.set_reg<T>(RAX, value.value);
+        p.advance(RSI);
         return true;
     }
 };
 
 struct Cmps {
-    static void advance(const Pointers& p)
-    {
-        p.advance(RSI);
-        p.advance(RDI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
+        if (cpu.at_least(Level::I80286) && !cpu.at_least(Level::I80386)) return once_80286<T>(cpu, insn, p);
         const T a = TRY(cpu.read<T>(insn, insn.seg, p.get(RSI)));
         const T b = TRY(cpu.read<T>(insn, ES, p.get(RDI)));
         sub(cpu.flags, a, b);
-        advance(p);
+        p.advance(RSI);
+        p.advance(RDI);
+        return true;
+    }
+
+private:
+    /// Reads the destination first.
+    template <class T>
+    static bool once_80286(Cpu& cpu, const Insn& insn, const Pointers& p)
+    {
+        const Fallible<T> b = cpu.read<T>(insn, ES, p.get(RDI));
+        if (!b.ok) return p.fault(insn, {RDI});
+        const Fallible<T> a = cpu.read<T>(insn, insn.seg, p.get(RSI));
+        if (!a.ok) return p.fault(insn, {RSI, RDI});
+        sub(cpu.flags, a.value, b.value);
+        p.advance(RSI);
+        p.advance(RDI);
         return true;
     }
 };
 
 struct Scas {
-    static void advance(const Pointers& p)
-    {
-        p.advance(RDI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
-        const T b = TRY(cpu.read<T>(insn, ES, p.get(RDI)));
-        sub(cpu.flags, cpu.reg<T>(RAX), b);
-        advance(p);
+        const Fallible<T> b = cpu.read<T>(insn, ES, p.get(RDI));
+        if (!b.ok) return p.fault(insn, {RDI});
+        sub(cpu.flags, cpu.reg<T>(RAX), b.value);
+        p.advance(RDI);
         return true;
     }
 };
@@ -148,52 +161,33 @@ struct Scas {
 /// The destination is checked before the port is read: reading may have effects.
 struct Ins {
     static constexpr bool kUsesPort = true;
-    static void advance(const Pointers& p)
-    {
-        p.advance(RDI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         const u16 port = cpu.reg<u16>(RDX);
-        if (!cpu.check_port(insn, port, sizeof(T)) ||
-            !cpu.probe_write(insn, ES, p.get(RDI), sizeof(T)))
-            return false;
+        if (!cpu.check_port(insn, port, sizeof(T))) return false;
+        if (!cpu.probe_write(insn, ES, p.get(RDI), sizeof(T))) return p.fault(insn, {RDI}, 2);
         const T value = static_cast<T>(cpu.read_port(insn, port, sizeof(T)));
         if (!cpu.write<T>(insn, ES, p.get(RDI), value)) return false;
-        advance(p);
+        p.advance(RDI);
         return true;
     }
 };
 
 struct Outs {
     static constexpr bool kUsesPort = true;
-    static void advance(const Pointers& p)
-    {
-        p.advance(RSI);
-    }
     template <class T>
     static bool once(Cpu& cpu, const Insn& insn, const Pointers& p)
     {
         const u16 port = cpu.reg<u16>(RDX);
         if (!cpu.check_port(insn, port, sizeof(T))) return false;
-        const T value = TRY(cpu.read<T>(insn, insn.seg, p.get(RSI)));
-        cpu.write_port(insn, port, sizeof(T), static_cast<u32>(value));
-        advance(p);
+        const Fallible<T> value = cpu.read<T>(insn, insn.seg, p.get(RSI));
+        if (!value.ok) return p.fault(insn, {RSI});
+        cpu.write_port(insn, port, sizeof(T), static_cast<u32>(value.value));
+        p.advance(RSI);
         return true;
     }
 };
-
-/// The 286 has already advanced its pointers and its count when it notices that an access is beyond the
-/// limit (80286 hardware tests); later processors restart the iteration.
-bool faults_late(const Cpu& cpu) { return cpu.at_least(Level::I80286) && !cpu.at_least(Level::I80386); }
-
-template <class Op>
-Flow leave_iteration(const Cpu& cpu, const Pointers& p)
-{
-    if (faults_late(cpu)) Op::advance(p);
-    return {};
-}
 
 /// Interrupted or faulted iterations leave (E)CX, (E)SI and (E)DI such that the instruction, executed
 /// again, goes on (SDM vol. 2B, REP).
@@ -221,10 +215,7 @@ Flow repeat(Cpu& cpu, const Insn& insn)
                 }
             }
         }
-        if (!Op::template once<T>(cpu, insn, p)) {
-            if (faults_late(cpu)) p.consume(1);
-            return leave_iteration<Op>(cpu, p);
-        }
+        if (!Op::template once<T>(cpu, insn, p)) return {};
         p.consume(1);
         if (p.count() == 0) break;
         if (compares && cpu.flags.zf() == ((insn.prefixes & kPrefixRepne) != 0)) break;
@@ -242,7 +233,7 @@ struct String {
     {
         if (insn.prefixes & (kPrefixRep | kPrefixRepne)) return repeat<Op, compares, T>(cpu, insn);
         const Pointers p = Pointers::of<T>(cpu, insn);
-        if (!Op::template once<T>(cpu, insn, p)) return leave_iteration<Op>(cpu, p);
+        if (!Op::template once<T>(cpu, insn, p)) return {};
         return &insn + 1;
     }
 };

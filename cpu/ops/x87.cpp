@@ -54,6 +54,13 @@ X87Start begin_x87(Cpu& cpu, X87Rule rule, Level level, Feature feature)
     return X87Start::Execute;
 }
 
+Flow without_x87(Cpu& cpu, const Insn& insn)
+{
+    if (insn.memory && !cpu.at_least(Level::I80386))
+        TRY(cpu.read<u16>(insn, insn.seg, cpu.address(insn)));
+    return &insn + 1;
+}
+
 Flow end_x87(Cpu& cpu, const Insn& insn, X87Rule rule, u16 status_before)
 {
     FpuState& s = cpu.state.fpu;

@@ -137,9 +137,13 @@ enum class X87Rule : u8 {
 
 enum class X87Start : u8 { Execute, Skip, Leave };
 
-/// #NM, #UD, exceptions that are pending. Without an FPU nobody answers on the coprocessor's pins:
-/// nothing is read or written, so that FNSTSW and FNSTCW leave their destination as it was.
+/// #NM, #UD, exceptions that are pending.
 X87Start begin_x87(Cpu& cpu, X87Rule rule, Level level, Feature feature);
+
+/// Nobody answers on the coprocessor's pins: nothing is written, so that FNSTSW and FNSTCW leave their
+/// destination as it was. The 8086 and 286 themselves read the first word of a memory operand (80286
+/// hardware tests: #GP at offset FFFF).
+Flow without_x87(Cpu& cpu, const Insn& insn);
 
 /// What WAIT and MMX instructions do about a pending exception. False: leave the block before
 /// `insn`.
@@ -156,7 +160,7 @@ struct Esc {
     static Flow run(Cpu& cpu, const Insn& insn)
     {
         const X87Start start = begin_x87(cpu, rule, level, feature);
-        if (start == X87Start::Skip) return insn_behind(insn);
+        if (start == X87Start::Skip) return without_x87(cpu, insn);
         if (start == X87Start::Leave) return {};
         X87 x(cpu, insn);
         const u16 status_before = x.s.status;
@@ -169,9 +173,6 @@ struct Esc {
     {
         return run(cpu, insn);
     }
-
-private:
-    static Flow insn_behind(const Insn& insn) { return &insn + 1; }
 };
 
 }  // namespace reprise::ops

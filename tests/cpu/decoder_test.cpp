@@ -326,10 +326,6 @@ TEST(Decoder, InstructionsBelongToAGeneration)
         std::vector<u8> code;
         Level first;
     } cases[] = {
-        {{0x68, 0, 0}, Level::I80286},            // push imm
-        {{0x60}, Level::I80286},                  // pusha
-        {{0xC1, 0xE0, 4}, Level::I80286},         // shl ax, 4
-        {{0x0F, 0x06}, Level::I80286},            // clts
         {{0x0F, 0x94, 0xC0}, Level::I80386},      // setz
         {{0x0F, 0xAF, 0xC0}, Level::I80386},      // imul ax, ax
         {{0x0F, 0x20, 0xC0}, Level::I80386},      // mov eax, cr0
@@ -345,6 +341,28 @@ TEST(Decoder, InstructionsBelongToAGeneration)
         const Level before = static_cast<Level>(static_cast<int>(c.first) - 1);
         EXPECT_EQ(decode16(c.code, before).result, DecodeResult::Undefined)
             << +c.code[0] << ' ' << +c.code[1];
+    }
+}
+
+TEST(Decoder, WhatThe286AddedWasSomethingElseInThe8086)
+{
+    const struct {
+        std::vector<u8> code;
+        std::string_view then, now;
+    } cases[] = {
+        {{0x68, 0, 0}, "js", "push"},      {{0x60, 0}, "jo", "pusha"},
+        {{0xC1, 0xE0, 4}, "ret", "shl"},   {{0xC8, 0, 0, 0}, "retf", "enter"},
+        {{0xC9}, "retf", "leave"},         {{0x0F, 0x06}, "pop cs", "clts"},
+        {{0xD0, 0xF0}, "setmo", "sal"},    {{0xD3, 0xF0}, "setmoc", "sal"},
+    };
+    const auto name = [](const std::vector<u8>& code, Level level) {
+        const auto d = decode16(code, level);
+        EXPECT_EQ(d.result, DecodeResult::Ok);
+        return d.mnemonic();
+    };
+    for (const auto& c : cases) {
+        EXPECT_EQ(name(c.code, Level::I8086), c.then);
+        EXPECT_EQ(name(c.code, Level::I80286), c.now);
     }
 }
 
