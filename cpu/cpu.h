@@ -117,6 +117,10 @@ public:
 
     /// The FERR# pin: active from an unmasked exception of the x87 until it is cleared, unless CR0.NE.
     std::function<void(bool level)> on_ferr;
+    /// Asked before an exception or a software interrupt is delivered. True: it is not, and the run ends
+    /// there, at the instruction that faulted, or behind the one that asked for the interrupt.
+    std::function<bool(const Fault&, bool software)> on_vector;
+
     /// Guest nonsense worth a line in the log.
     std::function<void(std::string_view)> on_log;
 

@@ -270,6 +270,11 @@ bool enter_redirected(Cpu& cpu, u8 vector, u64 next)
 
 bool Cpu::deliver(const Fault& fault, bool software, bool is_int_n, bool external, u64 return_ip)
 {
+    if (on_vector && !external && on_vector(fault, software)) {
+        state.rip = return_ip;
+        limit_run(0);
+        return true;
+    }
     if (!protected_mode()) return deliver_real(*this, fault.vector, return_ip);
 
     Delivery what{fault, software, eflags(), return_ip};

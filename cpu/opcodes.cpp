@@ -23,14 +23,13 @@ struct OpcodeMap {
 
     OpcodeMap()
     {
-        for (const auto part : {ops::arithmetic_rows(), ops::early_rows(), ops::shift_rows(), ops::data_rows(),
-                                ops::string_rows(), ops::flow_rows(), ops::system_rows(), ops::model_rows(),
-                                ops::vector_arithmetic_rows(), ops::vector_shuffle_rows(),
-                                ops::vector_move_rows(), ops::sse_float_rows(),
-                                ops::sse_convert_rows(), ops::sse_string_rows(),
-                                ops::sse_control_rows(),
-                                ops::x87_arithmetic_rows(), ops::x87_transfer_rows(),
-                                ops::x87_control_rows()})
+        for (const auto part :
+             {ops::arithmetic_rows(), ops::early_rows(), ops::shift_rows(), ops::data_rows(),
+              ops::string_rows(), ops::flow_rows(), ops::system_rows(), ops::model_rows(),
+              ops::vector_arithmetic_rows(), ops::vector_shuffle_rows(), ops::vector_move_rows(),
+              ops::sse_float_rows(), ops::sse_convert_rows(), ops::sse_string_rows(),
+              ops::sse_control_rows(), ops::x87_arithmetic_rows(), ops::x87_transfer_rows(),
+              ops::x87_control_rows()})
             rows.insert(rows.end(), part.begin(), part.end());
         for (std::size_t i = 0; i < rows.size(); ++i) add(rows[i], static_cast<u16>(i));
         for (auto& entries : map)
@@ -88,8 +87,8 @@ private:
     static int conditions(const Opcode& row)
     {
         constexpr int kMostOthers = 5;
-        return (is_old(row) ? kMostOthers + 1 : 0) + (row.prefix != Mandatory::Any) + (row.reg >= 0) + (row.mod3 >= 0) + (row.rm >= 0) +
-               ((row.rules & kOnly64) != 0);
+        return (is_old(row) ? kMostOthers + 1 : 0) + (row.prefix != Mandatory::Any) +
+               (row.reg >= 0) + (row.mod3 >= 0) + (row.rm >= 0) + ((row.rules & kOnly64) != 0);
     }
 
     void add(Opcode& row, u16 index)
@@ -135,7 +134,8 @@ const Opcode* find_opcode(int map, u8 byte, u8 modrm, Mandatory prefix, bool lon
 {
     const OpcodeMap& all = opcode_map();
     for (const u16 index : all.map[static_cast<std::size_t>(map)][byte].rows)
-        if (OpcodeMap::matches(all.rows[index], modrm, prefix, long_mode, level)) return &all.rows[index];
+        if (OpcodeMap::matches(all.rows[index], modrm, prefix, long_mode, level))
+            return &all.rows[index];
     return nullptr;
 }
 

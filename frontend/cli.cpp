@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frontend/conformance_command.h"
+#include "frontend/cpu_command.h"
 #include "frontend/disk_command.h"
 #include "frontend/errors.h"
 #include "frontend/options.h"
@@ -33,6 +34,8 @@ constexpr const char* kHelp =
     "                                     saved machine; none: the demo disk\n"
     "  reprise test FILE...               run guest test scripts\n"
     "  reprise conformance DIR...         run hardware-captured tests of single instructions\n"
+    "  reprise cpu run FILE               execute machine code on a bare processor; JSON\n"
+    "  reprise cpu models                 the processors that there are\n"
     "  reprise disk info FILE             what an image is and how it is used\n"
     "  reprise version                    the version\n"
     "  reprise help                       this\n"
@@ -61,6 +64,7 @@ int dispatch(Arguments arguments)
     if (command == "run") return run_command(parse_run(rest));
     if (command == "test") return test_command(parse_test(rest));
     if (command == "conformance") return conformance_command(rest);
+    if (command == "cpu") return cpu_command(rest);
     if (command == "disk") return disk_command(rest);
     if (command == "version" || command == "--version") {
         fmt::print("reprise {}\n", REPRISE_VERSION);
@@ -76,7 +80,7 @@ int dispatch(Arguments arguments)
     if (command.starts_with('-') || std::filesystem::is_regular_file(command, ignored))
         return run_command(parse_run(arguments));
     throw UsageError(fmt::format("there is no command '{}'{}; see 'reprise help'", command,
-                                 suggestion(command, {"run", "test", "conformance", "disk", "version", "help"})));
+                                 suggestion(command, {"run", "test", "conformance", "cpu", "disk", "version", "help"})));
 }
 
 }  // namespace

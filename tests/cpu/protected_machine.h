@@ -7,7 +7,7 @@
 #include <initializer_list>
 
 #include "cpu/cpu.h"
-#include "tests/cpu/flat_bus.h"
+#include "cpu/flat_bus.h"
 
 namespace reprise {
 

@@ -93,7 +93,7 @@ private:
         if (row_.mod3 >= 0) modrm = static_cast<u8>(row_.mod3 ? modrm | 0xC0 : modrm & 0x7F);
         else if (random_.one_in(4)) modrm |= 0xC0;
         if (row_.rm >= 0) modrm = static_cast<u8>((modrm & 0xF8) | row_.rm);
-        if (!has_modrm(row_.code >> 8, static_cast<u8>(row_.code))) code_.modrm_at = 0;
+        if (!has_modrm(row_.code >> 8, static_cast<u8>(row_.code), row_.last)) code_.modrm_at = 0;
     }
 
     void add_prefixes()
@@ -425,6 +425,7 @@ Generator::Generator(Mode mode, std::array<bool, 4> classes, std::string_view mn
         if (!row.mnemonic || is_excluded(row) || !classes[static_cast<std::size_t>(class_of(row))])
             continue;
         if (!mnemonic.empty() && mnemonic != row.mnemonic) continue;
+        if (row.last < Level::X64) continue;  // of processors older than the host
         if (row.rules & (mode == Mode::Bits64 ? kInvalid64 : kOnly64)) continue;
         rows_.push_back(i);
     }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cpu/cpu.h"
-#include "tests/cpu/flat_bus.h"
+#include "cpu/flat_bus.h"
 #include "tests/cpu/host_oracle/test_case.h"
 
 namespace reprise::oracle {
