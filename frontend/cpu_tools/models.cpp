@@ -18,7 +18,7 @@ constexpr auto kFeatureNames = std::to_array<std::string_view>(
      "mce",    "cx8",   "apic",    "sep",      "mtrr",   "pge",     "mca",  "cmov",
      "pat",    "pse36", "clfsh",   "mmx",      "fxsr",   "sse",     "sse2", "sse3",
      "ssse3",  "cx16",  "sse4.1",  "sse4.2",   "popcnt", "syscall", "nx",   "page1gb",
-     "rdtscp", "lm",    "lahf_lm", "fsgsbase", "smep",   "smap",    "umip"});
+     "rdtscp", "lm",    "lahf_lm", "fsgsbase", "smep",   "smap",    "umip", "arch_capabilities"});
 static_assert(kFeatureNames.size() == static_cast<std::size_t>(Feature::kCount));
 
 constexpr std::string_view kGenerations[] = {"8086",    "80286",       "80386", "80486",

@@ -105,7 +105,7 @@ private:
         out.push_back(0x0F);
         if (row_.code >= 0x200) out.push_back(row_.code < 0x300 ? 0x38 : 0x3A);
         out.push_back(static_cast<u8>(row_.code));
-        if (has_modrm(row_.code >> 8, static_cast<u8>(row_.code))) out.push_back(modrm);
+        if (has_modrm(row_.code >> 8, static_cast<u8>(row_.code), Level::X64)) out.push_back(modrm);
         if (one_of(Form::Ib, row_.operands[1], row_.operands[2]))
             out.push_back(static_cast<u8>(random_.below(3) ? random_.below(32) : random_.word()));
     }
@@ -447,7 +447,7 @@ TEST_F(VectorHost, PrefixesThatMakeNoInstructionAreUndefined)
                 p.bytes[at++] = 0x0F;
                 if (code >= 0x200) p.bytes[at++] = code < 0x300 ? 0x38 : 0x3A;
                 p.bytes[at++] = static_cast<u8>(code);
-                if (has_modrm(code >> 8, static_cast<u8>(code)))
+                if (has_modrm(code >> 8, static_cast<u8>(code), Level::X64))
                     p.bytes[at++] = static_cast<u8>(0xC1 | reg << 3);
                 p.code = code_.add(p.bytes);
                 probes.push_back(p);
