@@ -26,7 +26,7 @@ double percent(u64 part, u64 whole)
     return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-/// Rounded down, so that only all is 100%.
+/// Below 100% unless it is all.
 std::string percent_text(u64 part, u64 whole)
 {
     return part == whole ? "100%" : fmt::format("{:.3f}%", std::min(percent(part, whole), 99.999));
