@@ -328,4 +328,85 @@ TEST(ApicBoard, AProcessorWithoutAnApicHasNoneOfThese)
     EXPECT_EQ(board.read_port(0xB2, 1), 0xFFu);
 }
 
+// ---- What the firmware says about them ---------------------------------------------------------
+
+/// Physical memory as ACPI's tables see it: little-endian, and found by its signatures.
+struct Tables {
+    Machine& machine;
+
+    u64 read(u64 address, int size) const { return machine.board().memory.read(address, size); }
+    std::string text(u64 address, int size) const
+    {
+        std::string result;
+        for (int i = 0; i < size; ++i)
+            result += static_cast<char>(read(address + static_cast<u64>(i), 1));
+        return result;
+    }
+    u64 root() const  // ACPI 1.0b, 5.2.4.1: on a 16-byte boundary in the BIOS
+    {
+        for (u64 at = 0xE0000; at < 0x100000; at += 16)
+            if (text(at, 8) == "RSD PTR ") return read(at + 16, 4);
+        return 0;
+    }
+    u64 find(const std::string& signature) const
+    {
+        const u64 rsdt = root();
+        for (u64 at = 36; rsdt && at < read(rsdt + 4, 4); at += 4)
+            if (const u64 table = read(rsdt + at, 4); text(table, 4) == signature) return table;
+        return 0;
+    }
+};
+
+/// The board is wired as these say; should they ever say something else, it has to follow.
+TEST(ApicFirmware, SeaBiosMakesAcpiTablesOfThisBoard)
+{
+    MachineConfig config;
+    config.cpu_model = "pentium2";
+    Machine machine(config);
+    machine.run_until(2 * kSecond);
+    const Tables acpi{machine};
+    const u64 fadt = acpi.find("FACP"), madt = acpi.find("APIC"), hpet = acpi.find("HPET");
+    ASSERT_NE(fadt, 0u);
+    ASSERT_NE(madt, 0u);
+    ASSERT_NE(hpet, 0u);
+    EXPECT_EQ(acpi.text(acpi.read(fadt + 40, 4), 4), "DSDT");
+
+    EXPECT_EQ(acpi.read(fadt + 46, 2), 9u);       // SCI_INT
+    EXPECT_EQ(acpi.read(fadt + 48, 4), 0xB2u);    // SMI_CMD
+    EXPECT_EQ(acpi.read(fadt + 52, 2), 0xF0F1u);  // ACPI_ENABLE, ACPI_DISABLE
+    const u64 pm = acpi.read(fadt + 56, 4);       // PM1a_EVT_BLK
+    EXPECT_EQ(acpi.read(fadt + 76, 4), pm + 8);   // PM_TMR_BLK
+    EXPECT_EQ(acpi.read(fadt + 80, 4), 0xAFE0u);  // GPE0_BLK
+    Board& board = machine.board();
+    const u32 before = board.read_port(static_cast<u16>(pm + 8), 4);
+    machine.run_until(machine.now() + kMillisecond);
+    EXPECT_NEAR(board.read_port(static_cast<u16>(pm + 8), 4) - before, 3579.5, 2);
+    EXPECT_EQ(board.read_port(0xAFE0, 4), 0u);
+
+    EXPECT_EQ(acpi.read(madt + 36, 4), 0xFEE00000u);
+    bool io_apic = false;
+    for (u64 at = 44; at < acpi.read(madt + 4, 4); at += acpi.read(madt + at + 1, 1)) {
+        const u64 type = acpi.read(madt + at, 1);
+        if (type == 1) io_apic = acpi.read(madt + at + 4, 4) == 0xFEC00000;
+        if (type == 2) {  // interrupt source override: another input?
+            EXPECT_EQ(acpi.read(madt + at + 3, 1), acpi.read(madt + at + 4, 4));
+        }
+    }
+    EXPECT_TRUE(io_apic);
+    EXPECT_EQ(acpi.read(hpet + 36, 4), board.read_memory(0xFED00000, 4));
+    EXPECT_EQ(acpi.read(hpet + 44, 4), 0xFED00000u);
+}
+
+TEST(ApicFirmware, APicThatSeaBiosLeftInVirtualWireModeStillInterrupts)
+{
+    MachineConfig config;
+    config.cpu_model = "pentium2";
+    Machine machine(config);
+    machine.run_until(2 * kSecond);
+    const u64 ticks = machine.board().memory.read(0x46C, 4);
+    machine.run_until(machine.now() + kSecond);
+    EXPECT_NEAR(static_cast<double>(machine.board().memory.read(0x46C, 4) - ticks), 18.2, 1);
+    EXPECT_EQ(machine.board().read_memory(0xFEE00350, 4) & 0x10700, 0x700u) << "LINT0: ExtINT";
+}
+
 }  // namespace
