@@ -145,10 +145,6 @@ X87Start begin_x87(Cpu& cpu, X87Rule rule, Level level, Feature feature);
 /// hardware tests: #GP at offset FFFF).
 Flow without_x87(Cpu& cpu, const Insn& insn);
 
-/// What WAIT and MMX instructions do about a pending exception. False: leave the block before
-/// `insn`.
-[[nodiscard]] bool report_x87_error(Cpu& cpu, const Insn& insn);
-
 /// After the body: the pointers, and the FERR# pin if `before` was another state of it.
 Flow end_x87(Cpu& cpu, const Insn& insn, X87Rule rule, u16 status_before);
 

@@ -227,10 +227,9 @@ bool frstor(X87& x)
 constexpr int kFxArea = 416;  // what is written of 512 bytes
 constexpr u64 kFxMxcsr = 24, kFxRegisters = 32, kFxXmm = 160;
 
-bool fx_aligned(X87& x)
+bool fx_aligned(X87& x, bool write)
 {
-    const u64 linear = x.cpu.state.seg[x.insn.seg].base + x.cpu.address(x.insn);
-    return linear % 16 == 0 || x.cpu.general_protection();
+    return x.cpu.check_aligned_16<Attempt::Full>(x.insn.seg, x.cpu.address(x.insn), write);
 }
 
 /// DAZ, MXCSR's bit 6, came with SSE2.
@@ -250,7 +249,7 @@ bool write_fx_pointers(X87& x)
 bool fxsave(X87& x)
 {
     const FpuState& s = x.s;
-    if (!fx_aligned(x) || !x.probe(0, kFxArea, 8)) return false;
+    if (!fx_aligned(x, true) || !x.probe(0, kFxArea, 8)) return false;
     const u64 words = s.control | u64{s.status} << 16 | u64{s.full} << 32 | u64{s.opcode} << 48;
     if (!x.write<u64>(words, 0) || !write_fx_pointers(x)) return false;
     for (int n = 0; n < 8; ++n) {
@@ -295,7 +294,7 @@ Fallible<FxImage> read_fx_image(X87& x)
 
 bool fxrstor(X87& x)
 {
-    if (!fx_aligned(x)) return false;
+    if (!fx_aligned(x, false)) return false;
     const FxImage image = TRY(read_fx_image(x));
     if (image.mxcsr & ~mxcsr_mask(x)) return x.cpu.general_protection();
 
