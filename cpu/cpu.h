@@ -292,6 +292,8 @@ public:
     Fallible<u64> read_linear(u64 linear, int size, Rights rights);
     [[nodiscard]] bool write_linear(u64 linear, int size, u64 value, Rights rights);
 
+    /// #AC, if it is on.
+    [[nodiscard]] bool check_alignment(u64 linear, int size, Access access);
     /// Without any check.
     u64 linear_address(u8 seg, u64 offset) const { return (fast_[seg].base + offset) & linear_mask_; }
 
@@ -532,7 +534,6 @@ private:
     void write_back_slow(u64 value);
     bool check_segment(u8 seg, u64 offset, int size, bool write);
     bool check_canonical(u8 seg, u64 offset, int size);
-    bool check_alignment(u64 linear, int size, Access access);
     void check_data_breakpoints(u64 linear, int size, bool write);
     void check_port_breakpoints(u16 port, int size);
     void check_breakpoints(u64 address, int size, u32 kinds);

@@ -346,7 +346,10 @@ bool Cpu::probe_write(const Insn& insn, u8 seg, u64 offset, int size)
 bool Cpu::probe_read(const Insn& insn, u8 seg, u64 offset)
 {
     current_ = &insn;
-    return check_segment(seg, offset, 1, false) &&
+    // Into code that cannot be read too (SDM vol. 2A, CLFLUSH).
+    const Segment& s = state.seg[seg];
+    const bool in_code = !real_or_v86() && !mode64() && s.present() && s.is_code() && offset <= s.limit;
+    return (in_code || check_segment(seg, offset, 1, false)) &&
            translate(linear_address(seg, offset), Access::Read, rights_) != nullptr;
 }
 

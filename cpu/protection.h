@@ -86,6 +86,7 @@ public:
 
 private:
     bool check(u64 offset, int size) const;
+    bool is_aligned(u64 at, int size, Access access);
     u64 linear(u64 offset) const;
 
     Cpu& cpu_;

@@ -286,6 +286,12 @@ u64 Stack::linear(u64 offset) const
     return (ss_.base + offset) & (cpu_.at_least(Level::I80386) ? 0xFFFFFFFF : 0xFFFFFF);
 }
 
+/// #AC is for the stack of level 3 only.
+bool Stack::is_aligned(u64 at, int size, Access access)
+{
+    return rights_ != Rights::User || cpu_.check_alignment(at, size, access);
+}
+
 bool Stack::has_room(int size, int count) const
 {
     for (int i = 1; i <= count; ++i)
@@ -303,7 +309,8 @@ bool Stack::push(int size, u64 value)
                                    value >> 8 * i & 0xFF, Rights::Supervisor))
                 return false;
     } else {
-        if (!cpu_.write_linear(linear(offset), size, value, rights_)) return false;
+        const u64 at = linear(offset);
+        if (!is_aligned(at, size, Access::Write) || !cpu_.write_linear(at, size, value, rights_)) return false;
     }
     sp_ = offset;
     return true;
@@ -320,7 +327,9 @@ Fallible<u64> Stack::pop(int size)
                                           Rights::Supervisor))
                      << 8 * i;
     } else {
-        value = TRY(cpu_.read_linear(linear(offset), size, rights_));
+        const u64 at = linear(offset);
+        if (!is_aligned(at, size, Access::Read)) return {};
+        value = TRY(cpu_.read_linear(at, size, rights_));
     }
     release(static_cast<u64>(size));
     return value;

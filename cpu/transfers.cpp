@@ -220,14 +220,15 @@ bool Cpu::far_return(int size, u16 release)
     Segment cs;
     if (!find_return_code(*this, selector, cs)) return false;
     const u8 level = rpl_of(selector);
-    stack.release(release);
     if (level == state.cpl) {
         if (!check_ip(*this, cs, ip)) return false;
         set_sp(stack.sp());
         set_segment(CS, cs);
+        set_sp(sp() + release);  // as wide as the new code's stack pointer (host processors)
         state.rip = ip;
         return true;
     }
+    stack.release(release);
     const u64 outer_sp = TRY(stack.pop(size));
     const u16 outer_ss = static_cast<u16>(TRY(stack.pop(size)));
     Segment ss;

@@ -233,19 +233,26 @@ struct Xadd {
     }
 };
 
-/// The destination is written in any case (SDM vol. 2A, CMPXCHG).
+/// A destination in memory is written in any case (SDM vol. 2A, CMPXCHG), a register only if both are
+/// equal: else bits 63..32 stay too (host processors).
 struct Cmpxchg {
     template <class T, Kind D, Kind, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const T accumulator = cpu.reg<T>(RAX), replacement = cpu.reg<T>(insn.src);
         T old{};
-        const bool ok = modify<T, D, attempt>(cpu, insn, [&](T a) {
-            old = a;
-            sub(cpu.flags, accumulator, a);
-            return a == accumulator ? replacement : a;
-        });
-        if (!ok) return false;
+        if constexpr (D == Kind::Reg) {
+            old = cpu.reg<T>(insn.dst);
+            sub(cpu.flags, accumulator, old);
+            if (old == accumulator) cpu.set_reg<T>(insn.dst, replacement);
+        } else {
+            const bool ok = modify<T, D, attempt>(cpu, insn, [&](T a) {
+                old = a;
+                sub(cpu.flags, accumulator, a);
+                return a == accumulator ? replacement : a;
+            });
+            if (!ok) return false;
+        }
         if (old != accumulator) cpu.set_reg<T>(RAX, old);
         return true;
     }

@@ -471,6 +471,34 @@ TEST(LongMode, Cmpxchg16bComparesBothHalves)
     EXPECT_EQ(odd.run_to_vector(), 13) << "not aligned";
 }
 
+TEST(LongMode, CmpxchgThatDiffersLeavesAllOfItsRegister)
+{
+    for (const u64 accumulator : {5u, 6u}) {
+        LongProgram p{{0x0F, 0xB1, 0xCB}};  // cmpxchg ebx, ecx
+        p.reg(RAX) = accumulator | u64{1} << 32;
+        p.reg(RBX) = 0xFFFFFFFF00000005;
+        p.reg(RCX) = 7;
+        p.step();
+        // As on host processors.
+        EXPECT_EQ(p.reg(RBX), accumulator == 5 ? 7 : 0xFFFFFFFF00000005);
+        EXPECT_EQ(p.reg(RAX), accumulator == 5 ? 0x100000005 : 5);
+    }
+}
+
+TEST(CompatibilityMode, RetfTo64BitCodeReleasesWithAllOfRsp)
+{
+    LongProgram p{{0xCA, 0xF0, 0xFF}, 3};  // retf FFF0h
+    p.cpu.state.seg[CS] = {LongProgram::kUserCs32, 0, 0xFFFFFFFF, 0xCFB};
+    p.cpu.state.seg[SS] = {LongProgram::kSpare64 | 3, 0, 0xFFFF, 0x0F3};  // 16 bits
+    p.reg(RSP) = 0x8000;
+    p.set<u32>(0x8000, Program::kCode + 0x100);
+    p.set<u32>(0x8004, LongProgram::kUserCs64);
+    p.cpu.state_loaded();
+    p.step();
+    EXPECT_EQ(p.cpu.state.rip, Program::kCode + 0x100);
+    EXPECT_EQ(p.reg(RSP), 0x8008u + 0xFFF0) << "as on host processors";
+}
+
 TEST(LongMode, MovsxdExtends)
 {
     LongProgram p{{0x48, 0x63, 0xC3, 0x63, 0xCB}};  // movsxd rax, ebx; movsxd ecx, ebx

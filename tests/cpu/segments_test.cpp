@@ -391,5 +391,25 @@ TEST(AlignmentCheck, SystemAccessesAreExempt)
     EXPECT_EQ(p.ip(), kC + 2);
 }
 
+TEST(Alignment, FarReturnsLookAtTheirStack)
+{
+    for (const int opcode : {0xCB, 0xCF}) {
+        for (const u32 sp : {Program::kUserStack - 16, Program::kUserStack - 14}) {
+            Program p;
+            p.start_user();
+            p.code({opcode});  // retf, iret
+            p.set<u32>(sp, kC + 0x100);
+            p.set<u32>(sp + 4, Program::kUserCs);
+            p.set<u32>(sp + 8, AC | kReservedSetFlags);
+            p.reg(RSP) = sp;
+            p.cpu.state.cr0 |= kCr0Am;
+            p.cpu.state.rflags |= AC;
+            p.cpu.state_loaded();
+            p.step();
+            EXPECT_EQ(p.ip(), sp % 4 ? Program::kHandlers + 16 * kAlignmentCheck : kC + 0x100);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace reprise

@@ -165,6 +165,16 @@ TEST(SseMemory, AStoreAcrossPagesIsAllOrNothing)
     EXPECT_EQ(q.xmm(1), q.xmm(0));
 }
 
+TEST(SseMemory, ClflushMayLookIntoCodeThatCannotBeRead)
+{
+    Sse p{{0x2E, 0x0F, 0xAE, 0x3B}};     // clflush cs:[ebx]
+    p.cpu.state.seg[CS].access = 0xC99;  // execute only
+    p.cpu.state_loaded();
+    p.reg(RBX) = Program::kData;
+    p.step();
+    EXPECT_EQ(p.ip(), Program::kCode + 4);
+}
+
 TEST(SseMemory, ClflushChecksLikeALoad)
 {
     Sse p{{0x0F, 0xAE, 0x3B}};  // clflush [ebx]

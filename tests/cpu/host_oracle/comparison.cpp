@@ -23,7 +23,9 @@ public:
     std::vector<Difference> run()
     {
         ending();
-        const u64 mask = r_.test.mode == Mode::Bits64 ? ~u64{0} : 0xFFFFFFFF;
+        // Where 32-bit code is left, the upper halves are undefined (SDM vol. 1, 3.4.1.1).
+        const bool wide = r_.test.mode == Mode::Bits64 && (host_.selector[CS] | 3) == kUserCs64;
+        const u64 mask = wide ? ~u64{0} : 0xFFFFFFFF;
         for (std::size_t i = 0; i < 16; ++i)
             check(What::Register, kGprNames[i], host_.gpr[i] & mask, ours_.gpr[i] & mask);
         flags();
@@ -85,9 +87,8 @@ private:
 
     void fault()
     {
-        // Bit 0 of a page fault's code, "protection", tells where our system has its tables, and
-        // bit 4, "fetch", is only there with NX.
-        const u32 mask = r_.ours.vector == kPageFault ? 0xE : 0xFFFF;
+        // Bit 0 of a page fault's code, "protection", tells where the system has its tables.
+        const u32 mask = r_.ours.vector == kPageFault ? 0xFFFE : 0xFFFF;
         check(What::ErrorCode, "error code", r_.host.error_code & mask, r_.ours.error_code & mask);
         if (r_.ours.vector == kPageFault) check(What::Cr2, "CR2", r_.host.cr2, r_.ours.cr2);
     }

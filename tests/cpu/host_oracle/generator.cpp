@@ -28,7 +28,7 @@ bool is_excluded(const Opcode& row)
     return is_named(
         row, {"rdtsc", "rdtscp", "rdpmc", "cpuid", "syscall", "sysenter", "sysexit", "sysret",
               "sgdt", "sidt", "sldt", "str", "smsw",  // UMIP: emulated by Linux (umip.c)
-              "jmp far", "call far", "retf", "iret", "esc"});
+              "esc"});
 }
 
 /// An instruction under construction, with the places of its parts.
@@ -57,7 +57,7 @@ public:
         build_code();
         decode_code();
         if (test_.row < 0 && !random_.one_in(20)) return {};
-        if (enters_the_kernel()) return {};
+        if (enters_the_kernel() || ends_early_on_some()) return {};
         choose_segments();
         place_code();
         choose_registers();
@@ -125,6 +125,15 @@ private:
         test_.insn = insn;
     }
 
+    /// AMD's displacement after 66 has 16 bits in 64-bit mode too; what we take for the rest is
+    /// code.
+    bool ends_early_on_some() const
+    {
+        const auto end = code_.bytes.begin() + code_.length;
+        return long_mode() && has_form(row_, {Form::Jz}) &&
+               std::find(code_.bytes.begin(), end, 0x66) != end;
+    }
+
     /// SYSCALL and its like, INT n, hypercalls, and what the host may know and we do not.
     bool enters_the_kernel() const
     {
@@ -183,6 +192,9 @@ private:
         for (const Seg seg : {ES, DS, FS, GS})
             if (random_.one_in(8)) selector(seg) = random_.one_of(kAny);
         if (random_.one_in(6)) selector(SS) = random_.one_of(kStacks);
+        // Towards 64-bit code it pushes with all of RSP, of which Linux leaves 16 bits with a
+        // 16-bit stack (espfix).
+        if (is_named(row_, {"call far"})) selector(SS) = kUserDs;
     }
 
     void choose_registers()
@@ -240,7 +252,7 @@ private:
     void aim_memory_operand()
     {
         const Insn& insn = test_.insn;
-        if (!insn.memory || random_.one_in(32)) return;
+        if (!insn.memory || code_.length != insn.length || random_.one_in(32)) return;
         const u64 linear = data_address();
         if (has_form(row_of(), {Form::Ob, Form::Ov})) {
             patch_code(code_.length - insn.address_bytes(), insn.address_bytes(),
@@ -373,15 +385,64 @@ private:
     /// Indirect branches and returns mostly find an address of code.
     void prepare_target()
     {
-        const u64 target = kCode + 0x400 + random_.below(0x100) - segment_base(selector(CS));
-        Patch patch;
-        patch.size = 8;
-        std::memcpy(patch.bytes.data(), &target, 8);
-        if (test_.insn.memory && !test_.patches.empty())
-            patch.address = test_.patches.back().address;
-        else patch.address = static_cast<u32>(gpr(RSP) + base_of(SS));
-        if (test_.insn.memory || random_.one_in(2)) test_.patches.push_back(patch);
+        const Opcode& row = row_of();
+        if (is_named(row, {"jmp far", "call far", "retf", "iret"})) return prepare_far_target();
+        const u64 target = code_address() - segment_base(selector(CS));
+        if (test_.insn.memory || random_.one_in(2)) put(target_address(), target, 8);
         else gpr(test_.insn.dst & 7) = target;
+    }
+
+    u64 code_address() { return kCode + 0x400 + random_.below(0x100); }
+
+    /// Where the memory operand is, or the stack.
+    u32 target_address()
+    {
+        if (test_.insn.memory && !test_.patches.empty()) return test_.patches.back().address;
+        return static_cast<u32>(gpr(RSP) + base_of(SS));
+    }
+
+    void put(u32 address, u64 value, u32 bytes)
+    {
+        Patch patch;
+        patch.address = address;
+        patch.size = bytes;
+        std::memcpy(patch.bytes.data(), &value, bytes);
+        test_.patches.push_back(patch);
+    }
+
+    /// A far pointer, or what RETF and IRET pop: offset, selector, flags, stack pointer, stack.
+    void prepare_far_target()
+    {
+        static constexpr u16 kCodes[] = {kUserCs32,
+                                         kUserCs32,
+                                         kUserCs64,
+                                         kUserCs64,
+                                         kUserDs,
+                                         0,
+                                         ldt_selector(kCode16),
+                                         ldt_selector(kCode32),
+                                         ldt_selector(kExecuteOnly),
+                                         ldt_selector(kData16)};
+        static constexpr u16 kStacks[] = {kUserDs, kUserDs, kUserDs, ldt_selector(kData16), 0};
+        u16 code = random_.one_of(kCodes);
+        if (random_.one_in(8)) code ^= static_cast<u16>(random_.below(4));
+        const u64 offset = code_address() - segment_base(code);
+        const Opcode& row = row_of();
+        const u32 size = test_.insn.size;
+        if (row.operands[0] == Form::Ap) {
+            if (code_.length != test_.insn.length) return;
+            const int bytes = test_.insn.size == 2 ? 2 : 4;
+            patch_code(code_.length - 2 - bytes, bytes, offset);
+            patch_code(code_.length - 2, 2, code);
+            return decode_again();
+        }
+        const u32 at = target_address();
+        put(at, offset, size);
+        put(at + size, code, 2);
+        if (!is_named(row, {"iret"})) return;
+        put(at + 2 * size, random_.bits(), size);
+        put(at + 3 * size, data_address(), size);
+        put(at + 4 * size, random_.one_of(kStacks), 2);
     }
 
     Random random_;

@@ -11,13 +11,15 @@ namespace {
 
 // The system's own tables: physical addresses, and where they are mapped, for level 0 only.
 constexpr u64 kRamBytes = 4 << 20;
-constexpr u32 kSystem = 0x200000, kSystemLinear = 0xC0000000;
+constexpr u64 kSystem = 0x200000, kSystemLinear = 0xFFFF'8000'0000'0000;
 constexpr u32 kGdt = 0x0000, kIdt = 0x1000, kTss = 0x2000, kLdtTable = 0x3000, kHandlers = 0x4000,
               kStackTop = 0x7000, kSystemBytes = 0x8000;
-constexpr u32 kDirectory = 0x210000, kAreaTable = 0x211000, kSystemTable = 0x212000;
-constexpr u16 kKernelCs = 0x08, kKernelDs = 0x18, kTssSelector = 0x40, kLdtSelector = 0x50;
+// Page tables: PML4, then PDPT, directory and table of the area, and those of the system.
+constexpr u64 kPml4 = 0x210000, kAreaTables = 0x211000, kSystemTables = 0x214000;
+constexpr u16 kKernelCs = 0x10, kTssSelector = 0x40, kLdtSelector = 0x50;
 constexpr u16 kPerCpu = 0x78;  // data that says which CPU this is, to those who can read a limit
-constexpr u32 kPresent = 1, kWritable = 2, kUser = 4;
+constexpr u32 kGdtBytes = 0x80, kTssBytes = 0x68;
+constexpr u64 kPresent = 1, kWritable = 2, kUser = 4, kNoExecute = u64{1} << 63;
 constexpr u32 kHandlerBytes = 16;
 
 Segment to_segment(u16 selector)
@@ -37,56 +39,76 @@ bool has_error_code(int vector)
 
 }  // namespace
 
+/// As Linux has it: IA-32e mode for code of all sizes.
 Guest::Guest() : bus_(kRamBytes), cpu_(bus_, model())
 {
-    build_tables();
+    build_descriptors();
+    build_handlers();
+    build_page_tables();
     CpuState& s = cpu_.state;
     s.cr0 = kCr0Pe | kCr0Pg | kCr0Wp | kCr0Am | kCr0Ne | kCr0Mp | kCr0Et;
-    s.cr3 = kDirectory;
-    s.cr4 = kCr4Osfxsr | kCr4Osxmmexcpt;
-    s.gdtr = {kSystemLinear + kGdt, 0x7F};
-    s.idtr = {kSystemLinear + kIdt, 0x7FF};
-    s.tr = {kTssSelector, kSystemLinear + kTss, 0x67, 0x8B};
+    s.cr3 = kPml4;
+    s.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt;
+    s.msr.efer = kEferLme | kEferLma | kEferNxe | kEferSce;
+    s.gdtr = {kSystemLinear + kGdt, kGdtBytes - 1};
+    s.idtr = {kSystemLinear + kIdt, 0xFFF};
+    s.tr = {kTssSelector, kSystemLinear + kTss, kTssBytes - 1, 0x8B};
     s.ldtr = {kLdtSelector, kSystemLinear + kLdtTable, kLdtEntries * 8 - 1, 0x82};
     s.gpr = {};
     cpu_.state_loaded();
 }
 
-void Guest::build_tables()
+void Guest::build_descriptors()
 {
     const u64 gdt = kSystem + kGdt;
-    set<u64>(gdt + kKernelCs, raw_descriptor(0, 0xFFFFF, 0x9B, 0xC));
-    set<u64>(gdt + kKernelDs, raw_descriptor(0, 0xFFFFF, 0x93, 0xC));
+    const auto system_segment = [&](u16 selector, u32 offset, u32 limit, u8 access) {
+        const u64 base = kSystemLinear + offset;
+        set<u64>(gdt + selector, raw_descriptor(static_cast<u32>(base), limit, access, 0));
+        set<u64>(gdt + selector + 8, base >> 32);
+    };
+    set<u64>(gdt + kKernelCs, raw_descriptor(0, 0xFFFFF, 0x9B, 0xA));
     for (const u16 selector : {kUserCs32, kUserDs, kUserCs64})
         set<u64>(gdt + (selector & ~7u), raw_descriptor(selector));
     set<u64>(gdt + kPerCpu, raw_descriptor(0, 0, 0xF5, 4));
-    set<u64>(gdt + kTssSelector, raw_descriptor(kSystemLinear + kTss, 0x67, 0x8B, 0));
-    set<u64>(gdt + kLdtSelector,
-             raw_descriptor(kSystemLinear + kLdtTable, kLdtEntries * 8 - 1, 0x82, 0));
+    system_segment(kTssSelector, kTss, kTssBytes - 1, 0x8B);
+    system_segment(kLdtSelector, kLdtTable, kLdtEntries * 8 - 1, 0x82);
     for (u32 i = 0; i < kLdtEntries; ++i)
         set<u64>(kSystem + kLdtTable + i * 8, raw_descriptor(kLdt[i]));
+}
 
+void Guest::build_handlers()
+{
     for (u32 v = 0; v < 256; ++v) {
-        const u32 handler = kSystemLinear + kHandlers + kHandlerBytes * v;
+        const u64 handler = kSystemLinear + kHandlers + kHandlerBytes * v;
         // User code may call the handlers of INT3 and INTO (Linux: idt.c).
-        const u32 access = v == kBreakpoint || v == kOverflow ? 0xEE : 0x8E;
-        set<u64>(kSystem + kIdt + 8 * v, (handler & 0xFFFF) | u64{kKernelCs} << 16 |
-                                             u64{access} << 40 | u64{handler >> 16} << 48);
+        const u64 access = v == kBreakpoint || v == kOverflow ? 0xEE : 0x8E;
+        const u64 gate = kSystem + kIdt + 16 * v;
+        set<u64>(gate, (handler & 0xFFFF) | u64{kKernelCs} << 16 | access << 40 |
+                           (handler >> 16 & 0xFFFF) << 48);
+        set<u64>(gate + 8, handler >> 32);
         set<u8>(kSystem + kHandlers + kHandlerBytes * v, 0xF4);  // HLT
     }
-    set<u32>(kSystem + kTss + 4, kSystemLinear + kStackTop);
-    set<u16>(kSystem + kTss + 8, kKernelDs);
-    set<u16>(kSystem + kTss + 0x66, 0x68);
+    set<u64>(kSystem + kTss + 4, kSystemLinear + kStackTop);
+    set<u16>(kSystem + kTss + 0x66, kTssBytes);
+}
 
-    set<u32>(kDirectory, kAreaTable | kPresent | kWritable | kUser);
-    set<u32>(kDirectory + (kSystemLinear >> 22) * 4, kSystemTable | kPresent | kWritable);
+void Guest::build_page_tables()
+{
+    const auto map = [&](u64 tables, u64 linear, u64 physical, u64 rights) {
+        const u64 upper = kPresent | kWritable | kUser;
+        set<u64>(kPml4 + (linear >> 39 & 0x1FF) * 8, tables | upper);
+        set<u64>(tables + (linear >> 30 & 0x1FF) * 8, (tables + 0x1000) | upper);
+        set<u64>(tables + 0x1000 + (linear >> 21 & 0x1FF) * 8, (tables + 0x2000) | upper);
+        set<u64>(tables + 0x2000 + (linear >> 12 & 0x1FF) * 8, physical | rights);
+    };
     for (u32 i = 0; i < kPages.size(); ++i) {
-        const u32 page = kArea + i * kPageBytes;
-        const u32 rights = kPresent | kUser | (kPages[i] == PageKind::Data ? kWritable : 0);
-        if (kPages[i] != PageKind::Hole) set<u32>(kAreaTable + (page >> 12) * 4, page | rights);
+        const u64 page = kArea + i * kPageBytes;
+        const u64 rights = kPresent | kUser | (kPages[i] == PageKind::Data ? kWritable : 0) |
+                           (kPages[i] == PageKind::Code ? 0 : kNoExecute);
+        if (kPages[i] != PageKind::Hole) map(kAreaTables, page, page, rights);
     }
-    for (u32 i = 0; i < kSystemBytes; i += kPageBytes)
-        set<u32>(kSystemTable + (i >> 12) * 4, (kSystem + i) | kPresent | kWritable);
+    for (u64 i = 0; i < kSystemBytes; i += kPageBytes)
+        map(kSystemTables, kSystemLinear + i, kSystem + i, kPresent | kWritable);
 }
 
 void Guest::load(const TestCase& test)
@@ -102,6 +124,10 @@ void Guest::load(const TestCase& test)
     s.cpl = 3;
     for (const u8 seg : {ES, CS, SS, DS, FS, GS})
         cpu_.set_segment(seg, to_segment(r.selector[seg]));
+    if (test.mode == Mode::Bits64) {
+        cpu_.set_segment_base(FS, test.fs_base);
+        cpu_.set_segment_base(GS, test.gs_base);
+    }
 
     const FxImage& fx = r.fx;
     FpuState& f = s.fpu;
@@ -177,15 +203,15 @@ void Guest::read_frame(Outcome& result) const
     result.cr2 = s.cr2;
     u64 at = s.gpr[RSP] - kSystemLinear + kSystem;
     const auto pop = [&] {
-        const u32 value = get<u32>(at);
-        at += 4;
+        const u64 value = get<u64>(at);
+        at += 8;
         return value;
     };
-    if (has_error_code(result.vector)) result.error_code = pop();
+    if (has_error_code(result.vector)) result.error_code = static_cast<u32>(pop());
     Registers& r = result.end;
     r.rip = pop();
     r.selector[CS] = static_cast<u16>(pop());
-    r.eflags = pop();
+    r.eflags = static_cast<u32>(pop());
     r.gpr[RSP] = pop();
     r.selector[SS] = static_cast<u16>(pop());
 }

@@ -12,8 +12,6 @@ class Guest {
 public:
     Guest();
 
-    static bool runs(Mode mode) { return mode != Mode::Bits64; }
-
     Outcome run(const TestCase& test);
 
     /// The area, as Host::memory().
@@ -22,7 +20,9 @@ public:
     static const CpuModel& model() { return *find_cpu_model("x86-64-v2"); }
 
 private:
-    void build_tables();
+    void build_descriptors();
+    void build_handlers();
+    void build_page_tables();
     void load(const TestCase& test);
     void execute(const TestCase& test);
     Outcome outcome() const;

@@ -102,6 +102,8 @@ constexpr u64 raw_descriptor(u16 selector)
     default: return 0;
     }
 }
+/// Its D or B bit.
+constexpr bool is_big(u16 selector) { return raw_descriptor(selector) >> 54 & 1; }
 constexpr u32 segment_base(u16 selector)
 {
     return selector & 4 && selector >> 3 < kLdtEntries ? kLdt[selector >> 3].base : 0;

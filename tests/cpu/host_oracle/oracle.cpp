@@ -48,6 +48,9 @@ bool is_unfit(const TestCase& test, const Outcome& ours)
 {
     if (ours.endless) return true;
     if (ours.vector != kNoVector) return false;
+    // With a 16-bit stack Linux leaves 16 bits of RSP (espfix).
+    const bool to_64_bit = test.mode != Mode::Bits64 && (ours.end.selector[CS] | 3) == kUserCs64;
+    if (to_64_bit && !is_big(test.start.selector[SS])) return true;
     const u64 linear = ours.end.rip + segment_base(ours.end.selector[CS]);
     return linear >= test.linear && linear < test.linear + test.length;
 }

@@ -1,11 +1,28 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
 
 #include "cpu/fault.h"
 #include "tests/cpu/host_oracle/comparison.h"
+#include "tests/cpu/host_oracle/generator.h"
 
 namespace reprise::oracle {
 
 namespace {
+
+/// Two pairs of floats whose values are within 2^-10 of each other, or of 0 as tiny results may be.
+bool are_close(u64 a, u64 b)
+{
+    for (const int shift : {0, 32}) {
+        const float x = std::bit_cast<float>(static_cast<u32>(a >> shift));
+        const float y = std::bit_cast<float>(static_cast<u32>(b >> shift));
+        const bool same = static_cast<u32>(a >> shift) == static_cast<u32>(b >> shift);
+        const float tiny = 2 * std::numeric_limits<float>::min();
+        if (!same && !(std::abs(x - y) <= std::abs(x) / 1024 + tiny)) return false;
+    }
+    return true;
+}
 
 constexpr Rule kRules[] = {
     {"PUSH and POP of a segment register",
@@ -49,6 +66,99 @@ constexpr Rule kRules[] = {
                 (r.test.insn.prefixes & (kPrefixRep | kPrefixRepne));
      },
      Hosts::Amd},
+    {"66 and near branches in 64-bit mode",
+     "Intel ignores it; AMD's branches get 16 bits wide (SDM vol. 2A, JMP; APM vol. 3, 1.2.2).",
+     [](const Results& r, const Difference&) {
+         const auto& code = r.test.code;
+         return r.test.mode == Mode::Bits64 && r.row() && (r.row()->rules & kForce64) &&
+                r.row()->carry == Carry::End && std::ranges::find(code, 0x66) != code.end();
+     },
+     Hosts::Amd},
+    {"LSS, LFS and LGS with REX.W", "AMD's have no 64-bit offset (APM vol. 3, LxS).",
+     [](const Results& r, const Difference&) {
+         return r.named({"lss", "lfs", "lgs"}) && r.test.insn.size == 8;
+     },
+     Hosts::Amd},
+    {"far transfers with REX.W",
+     "AMD's have no 64-bit offset in memory (SDM vol. 2A, JMP; APM vol. 3, JMP).",
+     [](const Results& r, const Difference&) {
+         return r.named({"jmp far", "call far"}) && r.test.insn.size == 8;
+     },
+     Hosts::Amd},
+    {"far returns with two faults",
+     "AMD reads flags or the outer stack before it looks at the selector.",
+     [](const Results& r, const Difference& d) {
+         return (d.what == What::Vector || d.what == What::Cr2 || d.what == What::ErrorCode) &&
+                r.named({"retf", "iret"}) && r.host.vector != kBreakpoint &&
+                r.ours.vector != kNoVector;
+     },
+     Hosts::Amd},
+    {"far calls with two faults",
+     "AMD pushes first, and as the new code would, then looks whether its address is within the "
+     "segment.",
+     [](const Results& r, const Difference& d) {
+         return (d.what == What::Vector || d.what == What::Cr2 || d.what == What::ErrorCode ||
+                 d.what == What::Memory) &&
+                r.named({"call far"}) && r.host.vector != kBreakpoint && r.ours.vector != kNoVector;
+     },
+     Hosts::Amd},
+    {"approximations",
+     "RCPPS and RSQRTPS are only good to 1.5 * 2^-12 (SDM vol. 2B, RCPPS), and every maker has "
+     "others.",
+     [](const Results& r, const Difference& d) {
+         return d.what == What::Xmm && r.named({"rcpps", "rcpss", "rsqrtps", "rsqrtss"}) &&
+                are_close(d.host, d.ours);
+     }},
+    {"#AC of 16 bytes",
+     "Of an unaligned XMM operand in memory it is up to the processor (SDM vol. 3A, 6.15).",
+     [](const Results& r, const Difference&) {
+         return r.host.vector == kAlignmentCheck && r.row() && class_of(*r.row()) == Class::Sse;
+     },
+     Hosts::Amd},
+    {"16 unaligned bytes beyond the stack",
+     "Both are faults: AMD's #GP for the alignment comes before #SS.",
+     [](const Results& r, const Difference& d) {
+         return d.what == What::Vector && d.host == kGeneralProtection && d.ours == kStackFault &&
+                r.row() && class_of(*r.row()) == Class::Sse;
+     },
+     Hosts::Amd},
+    {"CVTPI2PS of memory",
+     "AMD's does not switch x87 to MMX; Intel's does (SDM vol. 2A, CVTPI2PS).",
+     [](const Results& r, const Difference& d) {
+         return d.what == What::X87 && r.named({"cvtpi2ps"}) && r.test.insn.memory;
+     },
+     Hosts::Amd},
+    {"MMX and a fault", "AMD has switched x87 to MMX when the fault of the same instruction comes.",
+     [](const Results& r, const Difference& d) {
+         return d.what == What::X87 && r.host.end.fx.tags == 0xFF && r.host.end.fx.top() == 0 &&
+                r.host.vector != kBreakpoint && r.host.vector == r.ours.vector;
+     },
+     Hosts::Amd},
+    {"bytes that MASKMOVDQU leaves out",
+     "Whether they can fault is up to the processor (SDM vol. 2B, MASKMOVDQU).",
+     [](const Results& r, const Difference& d) {
+         return r.named({"maskmovdqu", "maskmovq"}) && r.host.vector != kBreakpoint &&
+                (r.ours.vector == kNoVector || d.what == What::Cr2);
+     }},
+    {"LOCK MOV CR", "AMD's way to CR8 in 32-bit code (APM vol. 3, MOV CRn).",
+     [](const Results& r, const Difference& d) {
+         return d.what == What::Vector && r.test.row < 0 &&
+                (r.opcode() == 0x120 || r.opcode() == 0x122);
+     },
+     Hosts::Virtual},
+    {"MXCSR.MM", "Bit 17 is AMD's (APM vol. 1, 4.2.2, misaligned exception mask).",
+     [](const Results& r, const Difference&) {
+         return r.named({"ldmxcsr", "fxrstor"}) && (r.host.end.fx.mxcsr & 0x20000);
+     },
+     Hosts::Amd},
+    {"PREFETCH of a register", "0F 0D was 3DNow's, which had no register form; Intel's is a NOP.",
+     [](const Results& r, const Difference&) {
+         return r.row() && r.row()->code == 0x10D && !r.test.insn.memory;
+     },
+     Hosts::Amd},
+    {"RDFSBASE and its like", "The model is older, and Linux allows them (SDM vol. 2B, RDFSBASE).",
+     [](const Results& r, const Difference&) { return r.test.row < 0 && r.opcode() == 0x1AE; },
+     Hosts::Virtual},
     {"TZCNT and LZCNT",
      "F3 0F BC and BD, BSF and BSR to the model, are instructions of their own on newer hosts (SDM "
      "vol. 2B, LZCNT).",
