@@ -15,11 +15,9 @@ me=linux-guests
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 guests=${REPRISE_GUESTS:-$root/build/guests}
 
-fail()
-{
-    echo "$me: $*" >&2
-    exit 1
-}
+preset=release
+# shellcheck source=scripts/prepare.sh
+. "$root/scripts/prepare.sh"
 say() { echo "$me: $*" >&2; }
 
 long=false
@@ -40,12 +38,9 @@ flock 9
 done_before() { [ "$(cat "$guests/$1" 2>/dev/null)" = "$recipe" ]; }
 if done_before .made && { ! $long || done_before .made-long; }; then exit 0; fi
 
-for tool in apt-get dpkg-deb cpio gzip mformat mcopy syslinux; do
-    command -v "$tool" >/dev/null ||
-        fail "$tool is missing: on Debian, install apt, dpkg, cpio, gzip, mtools, syslinux and syslinux-common"
-done
+is_debian || fail "this is not Debian, and packages of Debian are what the guests are made of"
+install_packages "$guest_packages"
 mbr=/usr/lib/syslinux/mbr/mbr.bin
-[ -e "$mbr" ] || fail "$mbr is missing: install syslinux-common"
 
 work=$(mktemp -d "$guests/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT

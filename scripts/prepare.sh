@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # shares variables with who sources it
-# Sourced by ./run and ./check: what Reprise is made from, how to get it, and how to build.
+# Sourced by ./run, ./check and scripts/linux-guests.sh: what Reprise is made from, how to get it, and how to build.
 # Everything needed is a package of Debian 12; on other systems the list says what to look for.
 # `me` is the name of the script, `root` the top of the tree, `preset` what to build.
 
@@ -27,6 +27,13 @@ test_packages='
 libgtest-dev         the test framework
 libzydis-dev         an independent disassembler to test the decoder with
 libmpfr-dev          exact values to test the FPU's functions with
+'
+# For scripts/linux-guests.sh.
+guest_packages='
+cpio                 initrds
+mtools               disks
+syslinux             starts Linux from a disk
+syslinux-common      its boot sector
 '
 # Comes along whenever something else has to be installed, and is never missed.
 helpful_packages='
