@@ -175,7 +175,7 @@ void Board::connect_interrupts()
 
     cpu.on_ferr = [this](bool level) { coprocessor_error.set_ferr(level); };
     io.map(0xF0, 0xF0, coprocessor_error);
-    coprocessor_error.on_irq = [this](bool level) { pic[1].set_irq(5, level); };  // IRQ 13
+    coprocessor_error.on_irq = [this](bool level) { set_irq(13, level); };
     coprocessor_error.on_ignne = [this](bool level) { cpu.set_ignne(level); };
 
     io.map(0x4D0, 0x4D1, elcr);

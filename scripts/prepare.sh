@@ -26,7 +26,7 @@ seabios              the firmware the PC starts with
 test_packages='
 libgtest-dev         the test framework
 libzydis-dev         an independent disassembler to test the decoder with
-libmpfr-dev          exact values to test the FPU's functions with
+libmpfr-dev          exact values for the tests of the FPU
 '
 # For scripts/linux-guests.sh.
 guest_packages='

@@ -224,7 +224,8 @@ bool frstor(X87& x)
 // ---- FXSAVE and FXRSTOR (SDM vol. 1, table 10-2)
 // -------------------------------------------------------------
 
-constexpr int kFxArea = 416;  // what is written of 512 bytes
+constexpr int kFxArea = 416;      // what is written of 512 bytes
+constexpr u64 kFxLastByte = 511;  // is touched first, as AMD's processors do
 constexpr u64 kFxMxcsr = 24, kFxRegisters = 32, kFxXmm = 160;
 
 bool fx_aligned(X87& x, bool write)
@@ -236,7 +237,7 @@ bool fx_aligned(X87& x, bool write)
 u32 mxcsr_mask(const X87& x) { return x.cpu.model().has(Feature::Sse2) ? 0xFFFF : 0xFFBF; }
 
 /// XMM8 to XMM15 exist in 64-bit mode.
-std::size_t xmm_count(const X87& x) { return x.insn.address_bytes() == 8 ? 16 : 8; }
+std::size_t xmm_count(const X87& x) { return x.cpu.mode64() ? 16 : 8; }
 
 bool write_fx_pointers(X87& x)
 {
@@ -249,7 +250,8 @@ bool write_fx_pointers(X87& x)
 bool fxsave(X87& x)
 {
     const FpuState& s = x.s;
-    if (!fx_aligned(x, true) || !x.probe(0, kFxArea, 8)) return false;
+    if (!fx_aligned(x, true) || !x.probe(kFxLastByte, 1, 1) || !x.probe(0, kFxArea, 8))
+        return false;
     const u64 words = s.control | u64{s.status} << 16 | u64{s.full} << 32 | u64{s.opcode} << 48;
     if (!x.write<u64>(words, 0) || !write_fx_pointers(x)) return false;
     for (int n = 0; n < 8; ++n) {
@@ -295,6 +297,7 @@ Fallible<FxImage> read_fx_image(X87& x)
 bool fxrstor(X87& x)
 {
     if (!fx_aligned(x, false)) return false;
+    static_cast<void>(TRY(x.read<u8>(kFxLastByte)));
     const FxImage image = TRY(read_fx_image(x));
     if (image.mxcsr & ~mxcsr_mask(x)) return x.cpu.general_protection();
 
