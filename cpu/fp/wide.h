@@ -130,11 +130,11 @@ constexpr Wide alternating_series(u128 z, const std::array<u128, N>& coefficient
     return normalize(false, -1, ~sum | 1);
 }
 
-/// The fraction |a| < 1 in units of 2^-128.
+/// The fraction |a| < 1 in units of 2^-128; of zero the exponent means nothing.
 constexpr u128 fraction(const Wide& a)
 {
     const int shift = -1 - a.exponent;
-    return shift > 127 ? 0 : a.significand >> shift;
+    return a.significand == 0 || shift > 127 ? 0 : a.significand >> shift;
 }
 
 }  // namespace reprise::fp
