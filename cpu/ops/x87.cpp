@@ -32,9 +32,11 @@ Fallible<fp::F80> X87::read_extended(u64 offset)
 
 bool X87::write_extended(fp::F80 value, u64 offset)
 {
-    return probe(offset + 8, 2, 2) && write<u64>(value.significand, offset) &&
+    return probe_extended(offset) && write<u64>(value.significand, offset) &&
            write<u16>(value.exponent, offset + 8);
 }
+
+bool X87::probe_extended(u64 offset) { return probe(offset, 8, 8) && probe(offset + 8, 2, 2); }
 
 bool X87::probe(u64 offset, int bytes, int step)
 {

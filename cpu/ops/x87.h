@@ -117,6 +117,8 @@ public:
     [[nodiscard]] bool write_extended(fp::F80 value, u64 offset = 0);
     /// Would writing `bytes`, a multiple of `step`, succeed?
     [[nodiscard]] bool probe(u64 offset, int bytes, int step);
+    /// The same of 10 bytes, the lower ones first.
+    [[nodiscard]] bool probe_extended(u64 offset = 0);
 
 private:
     std::size_t index(int n) const { return static_cast<std::size_t>((s.top() + n) & 7); }
@@ -140,9 +142,9 @@ enum class X87Start : u8 { Execute, Skip, Leave };
 /// #NM, #UD, exceptions that are pending.
 X87Start begin_x87(Cpu& cpu, X87Rule rule, Level level, Feature feature);
 
-/// Nobody answers on the coprocessor's pins: nothing is written, so that FNSTSW and FNSTCW leave their
-/// destination as it was. The 8086 and 286 themselves read the first word of a memory operand (80286
-/// hardware tests: #GP at offset FFFF).
+/// Nobody answers on the coprocessor's pins: nothing is written, so that FNSTSW and FNSTCW leave
+/// their destination as it was. The 8086 and 286 themselves read the first word of a memory operand
+/// (80286 hardware tests: #GP at offset FFFF).
 Flow without_x87(Cpu& cpu, const Insn& insn);
 
 /// After the body: the pointers, and the FERR# pin if `before` was another state of it.

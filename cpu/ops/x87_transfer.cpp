@@ -101,8 +101,9 @@ bool load_constant(X87& x)
 // ---- Stores -------------------------------------------------------------------------------------
 
 /// Writes what `write(value)` writes: `value` unless the exceptions in `c` forbid it, or the
-/// response to an empty register. Flags and stack change only after it.
-template <int pops, class T, class Write>
+/// response to an empty register. Flags and stack change only after it. Memory that cannot be
+/// written faults even if nothing is (host processors).
+template <int pops, int bytes, class T, class Write>
 bool store(X87& x, const Context& c, T value, T indefinite, Write write)
 {
     const bool stack_fault = x.empty(0);
@@ -111,6 +112,7 @@ bool store(X87& x, const Context& c, T value, T indefinite, Write write)
     const bool writes =
         stack_fault ? c.masks & fp::kInvalid : (c.flags & ~c.masks & forbidding) == 0;
     if (writes && !write(stack_fault ? indefinite : value)) return false;
+    if (!writes && !(bytes == 10 ? x.probe_extended() : x.probe(0, bytes, bytes))) return false;
     if (stack_fault) x.underflow();
     else x.accept(c);
     if (pops && writes) x.pop();
@@ -123,14 +125,14 @@ bool fst(X87& x)
     Context c = x.context();
     const Target value = fp::convert<Target>(c, x.st(0));
     Context ignored;
-    return store<pops>(x, c, value, fp::convert<Target>(ignored, kIndefinite),
-                       [&](Target v) { return x.write(v.bits); });
+    return store<pops, sizeof(Target::bits)>(x, c, value, fp::convert<Target>(ignored, kIndefinite),
+                                             [&](Target v) { return x.write(v.bits); });
 }
 
 bool fstp_extended(X87& x)
 {
-    return store<1>(x, x.context(), x.st(0), kIndefinite,
-                    [&](F80 v) { return x.write_extended(v); });
+    return store<1, 10>(x, x.context(), x.st(0), kIndefinite,
+                        [&](F80 v) { return x.write_extended(v); });
 }
 
 template <class Integer>
@@ -147,8 +149,8 @@ bool fist(X87& x)
     Context c = x.context();
     const Integer value = to_integer<Integer>(c, x.st(0), truncates ? Rounding::Zero : c.rounding);
     using Bits = std::make_unsigned_t<Integer>;
-    return store<pops>(x, c, value, std::numeric_limits<Integer>::min(),
-                       [&](Integer v) { return x.write(static_cast<Bits>(v)); });
+    return store<pops, sizeof(Integer)>(x, c, value, std::numeric_limits<Integer>::min(),
+                                        [&](Integer v) { return x.write(static_cast<Bits>(v)); });
 }
 
 bool fbstp(X87& x)
@@ -156,12 +158,13 @@ bool fbstp(X87& x)
     Context c = x.context();
     const fp::PackedBcd value = fp::to_bcd(c, x.st(0));
     Context ignored;
-    return store<1>(x, c, value, fp::to_bcd(ignored, kIndefinite), [&](const fp::PackedBcd& bcd) {
-        u64 low = 0;
-        for (std::size_t i = 0; i < 8; ++i) low |= u64{bcd[i]} << 8 * i;
-        return x.probe(8, 2, 2) && x.write(low) &&
-               x.write(static_cast<u16>(bcd[8] | bcd[9] << 8), 8);
-    });
+    return store<1, 10>(x, c, value, fp::to_bcd(ignored, kIndefinite),
+                        [&](const fp::PackedBcd& bcd) {
+                            u64 low = 0;
+                            for (std::size_t i = 0; i < 8; ++i) low |= u64{bcd[i]} << 8 * i;
+                            return x.probe_extended() && x.write(low) &&
+                                   x.write(static_cast<u16>(bcd[8] | bcd[9] << 8), 8);
+                        });
 }
 
 template <bool pops>

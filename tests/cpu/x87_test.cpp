@@ -228,6 +228,33 @@ TEST(X87, MemoryFaultsLeaveTheFpuAlone)
     }
 }
 
+TEST(X87, StoresThatAnExceptionForbidsStillNeedTheirMemory)
+{
+    // fninit; fldcw [esi]; fst or fist dword [edi] of an empty register
+    for (const int opcode : {0xD9, 0xDB}) {
+        for (const bool there : {false, true}) {
+            X87Program p{{0xDB, 0xE3, 0xD9, 0x2E, opcode, 0x17}};
+            p.enable_paging();
+            p.set<u16>(kData, 0x37E);  // invalid operations are not masked
+            p.map(0x51000, there ? 0x51000 | Program::P | Program::W : 0u);
+            p.reg(RDI) = 0x51000;
+            EXPECT_EQ(p.run_to_vector(), there ? kHalted : 14) << "as on host processors";
+            EXPECT_EQ((p.fpu().status & 1) != 0, there);
+            EXPECT_EQ(p.get<u32>(0x51000), 0u);
+        }
+    }
+}
+
+TEST(X87, AnExtendedStoreFaultsAtItsFirstByte)
+{
+    X87Program p{{0xDB, 0xE3, 0xD9, 0xE8, 0xDB, 0x3F}};  // fninit; fld1; fstp tbyte [edi]
+    p.enable_paging();
+    p.map(0x51000, 0);
+    p.reg(RDI) = 0x51010;
+    EXPECT_EQ(p.run_to_vector(), 14);
+    EXPECT_EQ(p.cpu.state.cr2, 0x51010u);
+}
+
 TEST(X87, FxsaveWantsAlignment)
 {
     X87Program p{{0x0F, 0xAE, 0x06}};

@@ -24,6 +24,16 @@ bool are_close(u64 a, u64 b)
     return true;
 }
 
+/// Does a memory operand with a 16-bit address reach beyond FFFF?
+bool ends_beyond_64k(const TestCase& test, u64 bytes)
+{
+    const Insn& insn = test.insn;
+    if (!insn.memory || insn.address_bytes() != 2) return false;
+    const auto gpr = [&](u8 r) { return r < 16 ? test.start.gpr[r] : 0; };
+    const u64 address = gpr(insn.base) + gpr(insn.index_reg) + static_cast<u64>(i64{insn.disp});
+    return (address & 0xFFFF) + bytes > 0x10000;
+}
+
 constexpr Rule kRules[] = {
     {"PUSH and POP of a segment register",
      "With a 32-bit operand size Intel's processors access 16 bits, and AMD's 32 (SDM vol. 2B, "
@@ -48,7 +58,7 @@ constexpr Rule kRules[] = {
          return d.what == What::Vector && d.ours == kInvalidOpcode && r.opcode() == 0x100 &&
                 r.host.vector != kBreakpoint;
      },
-     Hosts::Amd},
+     Hosts::Some},
     {"CALL with two faults",
      "With neither room on the stack nor a target within CS, Intel raises #GP (SDM vol. 2A, CALL), "
      "AMD what the push does.",
@@ -101,7 +111,7 @@ constexpr Rule kRules[] = {
                  d.what == What::Memory) &&
                 r.named({"call far"}) && r.host.vector != kBreakpoint && r.ours.vector != kNoVector;
      },
-     Hosts::Amd},
+     Hosts::Some},
     {"approximations",
      "RCPPS and RSQRTPS are only good to 1.5 * 2^-12 (SDM vol. 2B, RCPPS), and every maker has "
      "others.",
@@ -145,7 +155,7 @@ constexpr Rule kRules[] = {
          return d.what == What::Vector && r.test.row < 0 &&
                 (r.opcode() == 0x120 || r.opcode() == 0x122);
      },
-     Hosts::Virtual},
+     Hosts::Some},
     {"MXCSR.MM", "Bit 17 is AMD's (APM vol. 1, 4.2.2, misaligned exception mask).",
      [](const Results& r, const Difference& d) {
          if (r.named({"fxsave"}))
@@ -161,6 +171,31 @@ constexpr Rule kRules[] = {
          return (d.what == What::Vector || d.what == What::Cr2) && r.named({"fxrstor"}) &&
                 r.host.vector == kPageFault;
      },
+     Hosts::Some},
+    {"transcendental functions",
+     "They are good to one unit in the last place, and C1 says which way (SDM vol. 1, 8.3.10).",
+     [](const Results& r, const Difference& d) {
+         constexpr u64 kC1 = 0x200;
+         return d.what == What::X87 &&
+                r.named(
+                    {"f2xm1", "fcos", "fpatan", "fptan", "fsin", "fsincos", "fyl2x", "fyl2xp1"}) &&
+                (d.host - d.ours + 1 <= 2 || (d.host ^ d.ours) == kC1 ||
+                 (d.host ^ d.ours) == ~u64{0} >> 1);  // on both sides of a power of two
+     }},
+    {"x87 environments beyond 64 KB",
+     "With 16-bit addresses ours wrap around with each word, AMD's end in a fault or elsewhere; "
+     "the SDM "
+     "(vol. 3A, 5.3) leaves it open.",
+     [](const Results& r, const Difference&) {
+         return r.named({"fldenv", "fnstenv", "fnsave", "frstor"}) && ends_beyond_64k(r.test, 108);
+     },
+     Hosts::Some},
+    {"x87 environments across pages",
+     "AMD reports the first byte of the access that faulted, we that of the page.",
+     [](const Results& r, const Difference& d) {
+         return d.what == What::Cr2 && r.named({"fldenv", "fnstenv", "fnsave", "frstor"}) &&
+                d.host / kPageBytes == d.ours / kPageBytes;
+     },
      Hosts::Amd},
     {"PREFETCH of a register", "0F 0D was 3DNow's, which had no register form; Intel's is a NOP.",
      [](const Results& r, const Difference&) {
@@ -169,7 +204,7 @@ constexpr Rule kRules[] = {
      Hosts::Amd},
     {"RDFSBASE and its like", "The model is older, and Linux allows them (SDM vol. 2B, RDFSBASE).",
      [](const Results& r, const Difference&) { return r.test.row < 0 && r.opcode() == 0x1AE; },
-     Hosts::Virtual},
+     Hosts::Some},
     {"TZCNT and LZCNT",
      "F3 0F BC and BD, BSF and BSR to the model, are instructions of their own on newer hosts (SDM "
      "vol. 2B, LZCNT).",
@@ -182,7 +217,7 @@ constexpr Rule kRules[] = {
      [](const Results& r, const Difference& d) {
          return d.what == What::Ip && r.named({"int1"}) && d.host == r.test.start.rip;
      },
-     Hosts::Virtual},
+     Hosts::Some},
     {"SHLD and SHRD by more than the operand",
      "Undefined (SDM vol. 2B, SHLD). Of 16 bits by more than 16, Intel's shift in the destination "
      "again, AMD's the source.",
