@@ -240,7 +240,7 @@ void Cpu::deliver_fault()
     ++state.clock;
     current_ = nullptr;
     pending_link_ = nullptr;  // the handler does not follow the block before it
-    state.interrupt_shadow = state.debug_shadow = false;
+    state.interrupt_shadow = state.debug_shadow = state.interrupt_taken = false;
     Fault fault = fault_;
     for (;;) {
         fault_pending_ = false;
@@ -266,7 +266,7 @@ bool Cpu::service_events()
 {
     for (;;) {
         stop_at_ = until_;
-        if (state.clock >= until_ || state.shutdown) return false;
+        if (state.clock >= until_ || state.shutdown || (debug_ && debug_->hit)) return false;
 
         if (state.pending_debug && !state.debug_shadow) {
             state.halted = false;
@@ -276,9 +276,10 @@ bool Cpu::service_events()
             deliver_fault();
             continue;
         }
-        const bool shadow = state.interrupt_shadow;
+        const bool shadow = state.interrupt_shadow || state.interrupt_taken;
         const bool nmi = state.nmi_pending && !state.nmi_blocked && !shadow;
         const bool intr = state.intr && (state.rflags & IF) && !shadow;
+        if (state.interrupt_taken) stop_at_ = std::min(until_, state.clock + 1);
         if (!nmi && !intr) return !state.halted;
         if (!take_interrupt(nmi)) {
             deliver_fault();
@@ -304,7 +305,10 @@ bool Cpu::take_interrupt(bool nmi)
     } else {
         interrupt.vector = bus_.acknowledge_interrupt();
     }
-    return deliver(interrupt, false, false, true, state.rip);
+    if (!deliver(interrupt, false, false, true, state.rip)) return false;
+    state.interrupt_taken = true;
+    if (debug_) ++debug_->interrupts;
+    return true;
 }
 
 bool Cpu::hits_code_breakpoint(u64 linear)
@@ -331,6 +335,7 @@ void Cpu::run(u64 until)
     until_ = until;
     sync_in();
     while (service_events()) {
+        if (debug_ && stops_for_debugger()) break;
         const bool single_step = (state.rflags & TF) != 0;
         const bool resume = (state.rflags & RF) != 0;
         const bool shadow = state.interrupt_shadow || state.debug_shadow;
@@ -348,11 +353,12 @@ void Cpu::run(u64 until)
             deliver_fault();
             continue;
         }
-        if (pending_link_ && block != &scratch_) *pending_link_ = {block, context_, block->count};
-        via_ = block != &scratch_ ? pending_link_ : nullptr;
+        const bool is_found = block != &scratch_ && !(debug_ && debug_->breaks_at(linear_ip()));
+        if (pending_link_ && is_found) *pending_link_ = {block, context_, block->count};
+        via_ = is_found ? pending_link_ : nullptr;
         pending_link_ = nullptr;
 
-        state.interrupt_shadow = state.debug_shadow = false;
+        state.interrupt_shadow = state.debug_shadow = state.interrupt_taken = false;
         step_cancelled_ = false;
         // RF ends where its instruction begins, so that IRET can set it anew (SDM vol. 3B, 17.3.1.1).
         if (resume) state.rflags &= ~static_cast<u32>(RF);
@@ -361,12 +367,16 @@ void Cpu::run(u64 until)
 
         if (fault_pending_) {
             state.pending_debug = traps_before;  // the faulting instruction's will come again
+            if (debug_) debug_->hit.reset();     // likewise
             deliver_fault();
             continue;
         }
         // Between iterations an instruction breakpoint does not hit again.
-        if (code_breakpoints_ && is_repeated_string(block->insns[0]) && state.rip == block->ip)
-            state.rflags |= RF;
+        if ((code_breakpoints_ || debug_) && block_ == block && !pending_link_ &&
+            state.rip == block->ip && is_repeated_string(block->insns[0])) {
+            if (code_breakpoints_) state.rflags |= RF;
+            if (debug_) debug_->pass(linear_ip(), state.clock);
+        }
         if (single_step && !step_cancelled_ && !state.debug_shadow) state.pending_debug |= 1u << 14;
     }
     sync_out();
@@ -477,8 +487,14 @@ Block* Cpu::next_block()
         blocks_.invalidate(block->physical, 1);
         block = nullptr;
     }
+    const u64 linear = linear_ip();
+    if (block && debug_ && runs_over_breakpoint(*block, linear)) {
+        blocks_.invalidate(block->physical, 1);
+        block = nullptr;
+    }
     if (!block) block = decode_block(physical);
-    if (block && block != &scratch_) jump = {state.rip, block, context_};
+    if (block && block != &scratch_ && !(debug_ && debug_->breaks_at(linear)))
+        jump = {state.rip, block, context_};
     return block;
 }
 
@@ -569,6 +585,8 @@ Block* Cpu::decode_block(u64 physical)
             {u64{15}, kPageSize - in_page - fresh.length,
              std::min(limit - (ip + fresh.length), u64{14}) + 1});
         if (available == 0) break;
+        if (debug_ && fresh.length != 0 && debug_->breaks_at(linear_address(CS, ip + fresh.length)))
+            break;
         Insn insn;
         result = decode({page + in_page + fresh.length, available}, decode_mode_, insn);
         if (result != DecodeResult::Ok) break;

@@ -11,10 +11,13 @@
 #include <bit>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string_view>
 
 #include "cpu/blocks.h"
 #include "cpu/bus.h"
+#include "cpu/debug_watch.h"
 #include "cpu/decoder.h"
 #include "cpu/fault.h"
 #include "cpu/insn.h"
@@ -114,6 +117,24 @@ public:
 
     const CpuModel& model() const { return model_; }
     u64 blocks_decoded() const { return blocks_.blocks_decoded(); }
+
+    // ---- For a debugger outside of the guest: debug.cpp ---------------------------------------------
+
+    /// Stops run() at these from now on, outside of run() only. The guest cannot tell.
+    void watch(const DebugPoints& points);
+    void stop_watching();
+    /// Null without watch().
+    DebugWatch* debug_watch() { return debug_.get(); }
+    /// Where the present instruction begins.
+    u64 linear_ip() const;
+    /// The physical address behind a linear one as the page tables in memory say, whatever its rights;
+    /// nothing if it has none. Changes nothing, accessed bits included.
+    std::optional<u64> probe(u64 linear) const;
+    /// As the guest would change them; false and nothing has changed if it could not.
+    bool poke_segment(u8 seg, u16 selector);
+    bool poke_cr(int index, u64 value);
+    bool poke_efer(u64 value);
+    void poke_flags(u32 value);
 
     /// The FERR# pin: active from an unmasked exception of the x87 until it is cleared, unless CR0.NE.
     std::function<void(bool level)> on_ferr;
@@ -537,6 +558,12 @@ private:
     void check_data_breakpoints(u64 linear, int size, bool write);
     void check_port_breakpoints(u16 port, int size);
     void check_breakpoints(u64 address, int size, u32 kinds);
+    void watch_access(u64 linear, int size, bool write);
+    void watched_pages_changed();
+    bool stops_for_debugger();
+    bool runs_over_breakpoint(const Block& block, u64 linear) const;
+    u64 peek_table_entry(u64 physical, int size) const;
+    bool poked(bool done, u64 cr2);
     u64 next_page(u64 linear) const;
 
     // paging.cpp
@@ -615,6 +642,7 @@ private:
     bool code_breakpoints_ = false;
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
     bool sse_usable_ = false, mmx_usable_ = false;
+    std::unique_ptr<DebugWatch> debug_;  // null: nobody watches
     u64 until_ = 0;
     u32 checked_as_ = ~0u;  // what refresh_segment last depended on, besides the segment
 

@@ -186,10 +186,12 @@ Fallible<u64> Cpu::read_linear(u64 linear, int size, Rights rights)
         std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
     const TlbEntry* e = translate(linear, Access::Read, rights);
     if (!e) return {};
+    if (debug_) watch_access(linear, first, false);
     if (first == size) return read_piece(*e, linear, size);
 
     const u64 next = next_page(linear);
     if (!translate(next, Access::Read, rights)) return {};
+    if (debug_) watch_access(next, size - first, false);
     u64 value = 0;
     for (int i = 0; i < size; ++i) {
         const u64 at = i < first ? linear + static_cast<u64>(i) : next + static_cast<u64>(i - first);
@@ -206,12 +208,14 @@ bool Cpu::write_linear(u64 linear, int size, u64 value, Rights rights)
         std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
     TlbEntry* e = translate(linear, Access::Write, rights);
     if (!e) return false;
+    if (debug_) watch_access(linear, first, true);
     if (first == size) {
         write_piece(*e, linear, size, value);
         return true;
     }
     const u64 next = next_page(linear);
     if (!translate(next, Access::Write, rights)) return false;
+    if (debug_) watch_access(next, size - first, true);
     for (int i = 0; i < size; ++i) {
         const u64 at = i < first ? linear + static_cast<u64>(i) : next + static_cast<u64>(i - first);
         const TlbEntry* piece = translate(at, Access::Write, rights);

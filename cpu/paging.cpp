@@ -183,7 +183,7 @@ TlbEntry& Cpu::fill_entry(TlbEntry& e)
     e.read_host = host.read;
     e.write_host = host.write;
     e.code_granules = blocks_.granules(physical);
-    if (!data_breakpoints_ && host.read) {
+    if (!data_breakpoints_ && host.read && !(debug_ && debug_->watches_page(page))) {
         e.read_tag = page;
         e.addend = reinterpret_cast<u64>(host.read) - page;
         if (e.writable && host.write == host.read) e.write_tag = page;

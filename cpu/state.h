@@ -124,6 +124,7 @@ struct CpuState {
     bool nmi_blocked = false;      // until IRET
     bool interrupt_shadow = false;  // after STI, MOV SS, POP SS: no interrupt before the next
     bool debug_shadow = false;     // after MOV SS, POP SS: nor a debug trap
+    bool interrupt_taken = false;  // its handler's first instruction comes before the next interrupt
     u32 pending_debug = 0;         // DR6 bits of a trap due after the present instruction
 
     constexpr void visit(auto& v)
@@ -158,6 +159,7 @@ struct CpuState {
         v("nmi_blocked", nmi_blocked);
         v("interrupt_shadow", interrupt_shadow);
         v("debug_shadow", debug_shadow);
+        v("interrupt_taken", interrupt_taken);
         v("pending_debug", pending_debug);
     }
 };

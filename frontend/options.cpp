@@ -178,6 +178,17 @@ void add_run_options(CLI::App& app, RunOptions& options, RunTexts& texts)
         ->group("Connections");
 }
 
+void add_gdb_options(CLI::App& app, RunOptions& options)
+{
+    app.add_option("--gdb", options.gdb,
+                   "[ADDRESS:]PORT where gdb can connect; the guest waits for it, stopped")
+        ->group("Connections");
+    app.add_flag_callback(
+           "--gdb-nowait", [&options] { options.gdb_waits = false; },
+           "The guest does not wait for gdb")
+        ->group("Connections");
+}
+
 DisplayKind display_kind(const RunTexts& texts)
 {
     if (texts.headless && !texts.display.empty() && texts.display != "headless")
@@ -317,6 +328,7 @@ RunOptions parse_run(const std::vector<std::string>& arguments)
     RunOptions options;
     RunTexts texts;
     add_run_options(app, options, texts);
+    add_gdb_options(app, options);
     options.machine.add_to(app);
     parse_arguments(app, with_long_options(arguments));
     options.display = display_kind(texts);
@@ -331,6 +343,8 @@ RunOptions parse_run(const std::vector<std::string>& arguments)
     }
     if (!texts.post.empty()) set_post(options, texts.post);
     for (const std::string& text : options.type) keystrokes(text);  // complain now
+    if (!options.gdb_waits && options.gdb.empty())
+        throw UsageError("--gdb-nowait goes with --gdb PORT");
     return options;
 }
 

@@ -55,6 +55,8 @@ struct RunOptions {
     std::vector<std::string> type;
     TypingPace pace;
     std::string debugcon, guest_log, post;
+    std::string gdb;         // [ADDRESS:]PORT; empty: no server
+    bool gdb_waits = true;  // the guest stays at its first instruction until gdb lets it run
     std::optional<u16> post_port;
 };
 

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "frontend/errors.h"
+#include "frontend/gdb/server.h"
 #include "frontend/images.h"
 #include "frontend/outputs.h"
 #include "frontend/png_file.h"
@@ -180,14 +181,38 @@ void set_end(Driver& driver, const RunOptions& options, Time now)
     for (const std::string& text : options.type) driver.type(keystrokes(text));
 }
 
+std::unique_ptr<GdbServer> make_gdb_server(Machine& machine, const RunOptions& options)
+{
+    if (options.gdb.empty()) return nullptr;
+    auto server = std::make_unique<GdbServer>(machine, options.gdb, options.gdb_waits);
+    fmt::print(stderr, "reprise: gdb can connect to {}{}\n", server->address(),
+               options.gdb_waits ? "; the guest waits for it" : "");
+    return server;
+}
+
+/// Does what gdb asks for. True if that leaves the guest free to run; else it has waited a little.
+bool serve_gdb(GdbServer* gdb)
+{
+    if (!gdb) return true;
+    gdb->poll();
+    if (!gdb->holds_guest()) return true;
+    gdb->wait(host_now() + kFrameTime);
+    return false;
+}
+
 /// True if the guest chose to exit.
-bool run_headless(Machine& machine, const RunOptions& options)
+bool run_headless(Machine& machine, const RunOptions& options, GdbServer* gdb)
 {
     Driver driver(machine, options.pace);
     set_end(driver, options, machine.now());
     Pacer pacer;
     pacer.set_speed(options.speed_given ? options.speed : std::nullopt);
     while (!stop_requested() && !driver.reached_end()) {
+        if (gdb && gdb->wants_to_end()) return false;
+        if (!serve_gdb(gdb)) {
+            pacer.restart();
+            continue;
+        }
         Time goal = machine.now() + kHeadlessSlice;
         if (pacer.speed()) {
             goal = pacer.goal(host_now(), machine.now());
@@ -206,7 +231,7 @@ bool run_headless(Machine& machine, const RunOptions& options)
 }
 
 bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const RunOptions& options,
-                     const Media& media)
+                     const Media& media, GdbServer* gdb)
 {
     SessionOptions session_options;
     session_options.save_path = options.save;
@@ -230,7 +255,12 @@ bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const R
         while (host_now() < frame_end && session.state() != Session::State::Finished) {
             const HostTime slice_end = std::min(frame_end, host_now() + kFrameTime);
             session.advance(slice_end);
-            sleep_until(slice_end);
+            if (!gdb) {
+                sleep_until(slice_end);
+                continue;
+            }
+            if (!gdb->poll()) gdb->wait(slice_end);
+            if (gdb->wants_to_end()) session.quit();
         }
     }
     machine.on_speaker = nullptr;
@@ -273,8 +303,11 @@ int run_command(const RunOptions& options)
                                            : Machine::load(media.saved_machine);
     connect_outputs(*machine, options);
     bool guest_exited = false;
-    if (display) guest_exited = run_interactive(*machine, std::move(display), options, media);
-    else guest_exited = run_headless(*machine, options);
+    const std::unique_ptr<GdbServer> gdb = make_gdb_server(*machine, options);
+    if (display)
+        guest_exited = run_interactive(*machine, std::move(display), options, media, gdb.get());
+    else guest_exited = run_headless(*machine, options, gdb.get());
+    if (gdb) gdb->guest_exited(guest_exited ? machine->exit_code() : kSuccess);
     write_outcome(*machine, options);
     return guest_exited ? machine->exit_code() : kSuccess;
 }

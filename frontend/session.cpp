@@ -36,6 +36,7 @@ std::string Session::status() const
     case State::Finished: return "finished";
     case State::Running: break;
     }
+    if (stopped_by_debugger_) return "stopped by gdb";
     return fmt::format("{:.0f}%", pacer_.measured_percent());
 }
 
@@ -158,6 +159,8 @@ void Session::advance(HostTime until)
         if (goal <= from) return;
         const Stop stop = driver_.run_until(goal);
         pacer_.ran(begin, host_now(), machine_.now() - from);
+        stopped_by_debugger_ = stop == Stop::Debugger;
+        if (stopped_by_debugger_) return pacer_.restart();
         guest_exited_ = stop == Stop::Exit;
         if (guest_exited_ || stop == Stop::PoweredOff || driver_.reached_end())
             state_ = State::Finished;

@@ -70,6 +70,7 @@ private:
     Pacer pacer_;
     State state_ = State::Running;
     bool guest_exited_ = false;
+    bool stopped_by_debugger_ = false;
     std::size_t floppy_ = 0;
     std::vector<std::string> kept_messages_;
     std::string notice_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 
 #include "cpu/cpu.h"
@@ -103,6 +104,12 @@ public:
     /// The kernel that is started instead of a disk; nullptr: none.
     const KernelBoot* kernel() const { return kernel_.get(); }
     DriveMedium& floppy_medium(int index) { return floppy_media_[static_cast<std::size_t>(index)]; }
+
+    /// For a debugger: bytes of a page as the CPU would read them at a physical address, with no effect on
+    /// anything. False: a chip would have to be asked.
+    bool peek(u64 physical, std::span<u8> out);
+    /// The same for writing; a chip is written to. False: read-only memory.
+    bool poke(u64 physical, std::span<const u8> bytes);
 
     /// After everything was loaded by `visit` and RAM was filled: what follows from it follows.
     void state_loaded();

@@ -133,6 +133,28 @@ void Board::map_vga_window()
                                         direct->host, direct->host, kDirectWindowLayer);
 }
 
+bool Board::peek(u64 physical, std::span<u8> out)
+{
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const u64 address = physical + i;
+        const PageAccess access = memory.page(address);
+        const bool is_vga = address - kVgaWindow < kVgaWindowSize;
+        if (access.read) out[i] = access.read[address % 0x1000];
+        else if (is_vga) out[i] = vga.memory_peek(static_cast<u32>(address - kVgaWindow));
+        else if (memory.is_mmio(address)) return false;
+        else out[i] = 0xFF;
+    }
+    return true;
+}
+
+bool Board::poke(u64 physical, std::span<const u8> bytes)
+{
+    const PageAccess access = memory.page(physical);
+    if (access.read && !access.write) return false;
+    memory.write_block(physical, bytes);
+    return true;
+}
+
 void Board::connect_vga_window()
 {
     memory.map_mmio(

@@ -2,6 +2,7 @@
 /// them with the instruction count at which it took effect.
 #pragma once
 
+#include <array>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,7 +46,20 @@ struct ResetInput {};
 /// guest does not see.
 struct PowerButtonInput {};
 
-using Input =
-    std::variant<KeyInput, MouseInput, MediaInput, SerialInput, ResetInput, PowerButtonInput>;
+/// Memory that a debugger changes.
+struct DebugMemoryInput {
+    u64 address = 0;  // linear, through the guest's page tables, unless `physical`
+    bool physical = false;
+    std::vector<u8> bytes;
+};
+
+/// A register that a debugger changes, by its name in machine/debug_registers.h.
+struct DebugRegisterInput {
+    std::string name;
+    std::array<u8, 16> value{};  // little-endian
+};
+
+using Input = std::variant<KeyInput, MouseInput, MediaInput, SerialInput, ResetInput, PowerButtonInput,
+                           DebugMemoryInput, DebugRegisterInput>;
 
 }  // namespace reprise

@@ -4,6 +4,8 @@
 
 #include "machine/base/error.h"
 #include "machine/board.h"
+#include "machine/debug_registers.h"
+#include "machine/debugger.h"
 #include "machine/host_channel.h"
 #include "machine/savestate.h"
 #include "machine/savestate_file.h"
@@ -23,6 +25,15 @@ struct Overloaded : F... {
 };
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
+
+std::string hex_text(u64 value)
+{
+    constexpr const char* kDigits = "0123456789abcdef";
+    std::string text;
+    do text.insert(text.begin(), kDigits[value & 15]);
+    while (value >>= 4);
+    return "0x" + text;
+}
 
 /// The media of a machine, its kernel among them: what they were, or the changes that only memory
 /// holds.
@@ -130,15 +141,21 @@ int Machine::exit_code() const
 
 Stop Machine::run_until(Time time)
 {
+    if (debugger_ && debugger_->is_stopped()) return Stop::Debugger;
     poll_host_ports();
-    const Stop stop = run_to(board_->clock_at(time), ~u64{0});
+    const Stop stop = run_debugged(board_->clock_at(time), ~u64{0});
     poll_host_ports();
     return stop;
 }
 
 Stop Machine::run_to_instruction(u64 count, Time until)
 {
-    return run_to(until == kNever ? ~u64{0} : board_->clock_at(until), count);
+    return run_debugged(until == kNever ? ~u64{0} : board_->clock_at(until), count);
+}
+
+Stop Machine::run_debugged(u64 clock, u64 count)
+{
+    return debugger_ ? debugger_->run(clock, count) : run_to(clock, count);
 }
 
 /// Runs to clock tick `clock`, or until `count` instructions have retired, whichever is first. The
@@ -150,7 +167,10 @@ Stop Machine::run_to(u64 clock, u64 count)
     CpuState& cpu = b.cpu.state;
     for (;;) {
         if (b.exit_value) return Stop::Exit;
-        if (b.reset_requested()) b.reset();
+        if (b.reset_requested()) {
+            if (debugger_ && cpu.shutdown && debugger_->holds_reset()) return Stop::Debugger;
+            b.reset();
+        }
         if (b.powered_off()) return Stop::PoweredOff;
         const u64 retired = cpu.clock - cpu.idle;
         if (cpu.clock >= clock || retired >= count) return Stop::Reached;
@@ -169,6 +189,8 @@ Stop Machine::run_to(u64 clock, u64 count)
             }
         }
         b.scheduler.advance_to(b.time_of(cpu.clock));
+        if (const DebugWatch* watch = b.cpu.debug_watch(); watch && watch->hit)
+            return Stop::Debugger;
     }
 }
 
@@ -192,8 +214,36 @@ void Machine::inject(const Input& input)
                    [&](const PowerButtonInput&) {
                        if (b.has_apic()) b.pm.press_power_button();
                    },
+                   [&](const DebugMemoryInput& memory) { write_memory(memory); },
+                   [&](const DebugRegisterInput& reg) { write_register(reg); },
                },
                input);
+}
+
+void Machine::write_memory(const DebugMemoryInput& input)
+{
+    constexpr u64 kPage = 4096;
+    for (std::size_t done = 0; done < input.bytes.size();) {
+        const u64 address = input.address + done;
+        const std::size_t size =
+            std::min<std::size_t>(input.bytes.size() - done, kPage - address % kPage);
+        const std::optional<u64> physical =
+            input.physical ? std::optional(address) : board_->cpu.probe(address);
+        if (!physical)
+            throw HostError("the guest has no memory at linear address " + hex_text(address));
+        if (!board_->poke(*physical, std::span(input.bytes).subspan(done, size)))
+            throw HostError("there is read-only memory at address " + hex_text(address));
+        done += size;
+    }
+}
+
+void Machine::write_register(const DebugRegisterInput& input)
+{
+    const DebugRegisters registers = debug_registers(board_->cpu);
+    const DebugRegister* reg = find_register(registers, input.name);
+    if (!reg) throw HostError("this CPU has no register '" + input.name + "'");
+    if (!reg->write || !reg->write(board_->cpu, input.value))
+        throw HostError("register " + input.name + " cannot be set to that");
 }
 
 std::size_t Machine::serial_space(int port) const

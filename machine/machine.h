@@ -15,6 +15,7 @@
 namespace reprise {
 
 class Board;
+class Debugger;
 class HostChannel;
 
 /// Why `run_until` came back.
@@ -23,6 +24,7 @@ enum class Stop : u8 {
     Exit,        // the guest wrote to an isa-debug-exit port: see exit_code()
     PoweredOff,  // by the guest (ACPI "soft off"); a reset turns it on again
     Halted,      // the CPU waits for an interrupt that can never come (HLT with IF=0, no NMI source)
+    Debugger,    // one that is attached wants it to stay where it is: see debugger.h
 };
 
 class Machine {
@@ -79,14 +81,20 @@ public:
     Board& board() { return *board_; }
 
 private:
+    friend class Debugger;
+
     void connect_outputs();
     void open_host_ports();
     void poll_host_ports();
     Stop run_to(u64 clock, u64 count);
+    Stop run_debugged(u64 clock, u64 count);
+    void write_memory(const DebugMemoryInput& input);
+    void write_register(const DebugRegisterInput& input);
 
     std::array<std::unique_ptr<HostChannel>, 2> serial_;
     std::unique_ptr<HostChannel> printer_;
     std::unique_ptr<Board> board_;
+    Debugger* debugger_ = nullptr;  // who is attached
 };
 
 }  // namespace reprise

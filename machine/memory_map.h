@@ -54,6 +54,12 @@ public:
     std::span<u8> shadowed_rom() { return rom_; }
 
     PageAccess page(u64 address);
+    /// Would reading there ask a chip?
+    bool is_mmio(u64 address) const
+    {
+        const Mapping* m = find(address);
+        return m && m->read;
+    }
     u64 read(u64 address, int size);
     void write(u64 address, int size, u64 value);
 

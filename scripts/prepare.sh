@@ -27,6 +27,7 @@ test_packages='
 libgtest-dev         the test framework
 libzydis-dev         an independent disassembler to test the decoder with
 libmpfr-dev          exact values for the tests of the FPU
+gdb                  debugs guests through the GDB server
 '
 # For scripts/linux-guests.sh.
 guest_packages='

@@ -105,6 +105,14 @@ u32 Vga::plane_address(u32 address) const
     return (window_.base + result) % (kVramSize / 4);
 }
 
+u8 Vga::memory_peek(u32 offset)
+{
+    const u32 latch = state.latch;
+    const u8 value = memory_read(offset);
+    state.latch = latch;
+    return value;
+}
+
 /// A direct window does not load the latches: the host reads it without asking.
 u8 Vga::memory_read(u32 offset)
 {

@@ -132,6 +132,7 @@ public:
 
     u8 memory_read(u32 offset);  // offsets from A0000h, up to 1FFFFh
     void memory_write(u32 offset, u8 value);
+    u8 memory_peek(u32 offset);  // what a read would give; the latches stay
     /// What the host may map into the window instead of calling the two above.
     std::optional<DirectWindow> direct_window() const;
     /// All memory: the linear frame buffer, aligned to 4 KiB.
