@@ -13,7 +13,7 @@ namespace reprise::bench {
 namespace {
 
 // Places in the boot sector, as in kernels/lib/start.inc.
-constexpr std::size_t kMagicAt = 496, kStepsAt = 500, kInstructionsAt = 504;
+constexpr std::size_t kMagicAt = 496, kStepsAt = 500, kInstructionsAt = 504, kBitsAt = 508;
 constexpr std::size_t kTrackBytes = 18 * 512;
 constexpr std::size_t kFloppyBytes = 80 * 2 * kTrackBytes;
 
@@ -37,10 +37,11 @@ std::vector<Kernel> load_kernels(const std::string& folder)
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
         if (entry.path().extension() != ".img") continue;
-        Kernel kernel{entry.path().stem().string(), read_text(entry.path().string()), 0};
+        Kernel kernel{entry.path().stem().string(), read_text(entry.path().string()), 0, 16};
         if (kernel.track.size() != kTrackBytes || kernel.track.compare(kMagicAt, 4, "RBCH") != 0)
             throw HostError(fmt::format("{} is no benchmark kernel", entry.path().string()));
         kernel.instructions_per_step = dword_at(kernel.track, kInstructionsAt);
+        kernel.bits = static_cast<u8>(kernel.track[kBitsAt]);
         kernels.push_back(std::move(kernel));
     }
     if (kernels.empty())

@@ -12,6 +12,7 @@ struct Kernel {
     std::string name;
     std::string track;              // the image as assembled
     u64 instructions_per_step = 0;  // as the kernel declares; one REP iteration counts as one
+    int bits = 16;                  // of its code; 64: the processor has to have long mode and SSE2
 };
 
 /// All kernels in a folder, by name. Throws HostError if there is none, or a damaged one.

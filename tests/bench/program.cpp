@@ -13,17 +13,18 @@ namespace {
 
 constexpr int kMemoryMegabytes = 32;
 
-std::vector<std::string> qemu_command(const Program& program, const std::string& image,
+std::vector<std::string> qemu_command(const Program& program, const GuestPlan& plan,
                                       const std::string& serial)
 {
     std::vector<std::string> command = program.command;
+    if (plan.long_mode) command[0] = program.long_mode;
     for (const char* word :
          {"-accel", "tcg", "-display", "none", "-monitor", "none", "-net", "none", "-no-reboot",
           "-boot", "a", "-vga", "std", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"})
         command.emplace_back(word);
     command.insert(command.end(), {"-m", std::to_string(kMemoryMegabytes), "-drive",
-                                   fmt::format("if=floppy,format=raw,file={}", image), "-serial",
-                                   "file:" + serial});
+                                   fmt::format("if=floppy,format=raw,file={}", plan.image),
+                                   "-serial", "file:" + serial});
     return command;
 }
 
@@ -33,13 +34,12 @@ constexpr const char* kBochsVgaBios = "/usr/share/bochs/VGABIOS-lgpl-latest";
 /// Bochs' settings: no sound (a host without a card makes it crash), no window (its RFB display
 /// without a client costs nothing), no pacing by the host's clock, and the same instructions per
 /// second of guest time as Reprise has by default.
-std::string bochs_settings(const std::string& image, const std::string& serial,
-                           const std::string& log)
+std::string bochs_settings(const GuestPlan& plan, const std::string& serial, const std::string& log)
 {
     return fmt::format(
         "config_interface: textconfig\n"
         "display_library: rfb, options=\"timeout=0\"\n"
-        "cpu: model=pentium, ips=100000000\n"
+        "cpu: model={6}, ips=100000000\n"
         "memory: guest={0}, host={0}\n"
         "romimage: file={4}\n"
         "vgaromimage: file={5}\n"
@@ -54,14 +54,15 @@ std::string bochs_settings(const std::string& image, const std::string& serial,
         "error: action=ignore\n"
         "info: action=ignore\n"
         "debug: action=ignore\n",
-        kMemoryMegabytes, image, serial, log, kBochsBios, kBochsVgaBios);
+        kMemoryMegabytes, plan.image, serial, log, kBochsBios, kBochsVgaBios,
+        plan.long_mode ? "core2_penryn_t9600" : "pentium");
 }
 
 std::vector<std::string> bochs_command(const Program& program, const Workspace& workspace,
-                                       const std::string& image, const std::string& serial)
+                                       const GuestPlan& plan, const std::string& serial)
 {
     write_text(workspace.file("bochsrc"),
-               bochs_settings(image, serial, workspace.file("bochs.log")));
+               bochs_settings(plan, serial, workspace.file("bochs.log")));
     std::vector<std::string> command = program.command;
     command.insert(command.end(), {"-q", "-f", workspace.file("bochsrc")});
     if (program.bochs_debugger) {
@@ -71,15 +72,16 @@ std::vector<std::string> bochs_command(const Program& program, const Workspace& 
     return command;
 }
 
-std::vector<std::string> reprise_command(const Program& program, const std::string& image,
-                                         const std::string& serial, bool count)
+std::vector<std::string> reprise_command(const Program& program, const GuestPlan& plan,
+                                         const std::string& serial)
 {
     std::vector<std::string> command = program.command;
     command.insert(command.begin() + 1, "run");
     command.insert(command.end(),
-                   {image, "--headless", "--boot", "a", "--memory",
+                   {plan.image, "--headless", "--boot", "a", "--memory",
                     fmt::format("{}M", kMemoryMegabytes), "--serial", "file:" + serial});
-    if (count) command.emplace_back("--state-hash");
+    if (plan.long_mode) command.insert(command.end(), {"--cpu", "x86-64"});
+    if (plan.count) command.emplace_back("--state-hash");
     return command;
 }
 
@@ -87,7 +89,7 @@ std::vector<std::string> reprise_command(const Program& program, const std::stri
 
 Program reprise_program(const std::string& text)
 {
-    Program program{"reprise", ProgramKind::Reprise, {}, false};
+    Program program{"reprise", ProgramKind::Reprise, {}, "", false};
     std::string rest = text;
     const std::size_t equals = text.find('=');
     if (equals != std::string::npos && equals < text.find_first_of("/ ")) {
@@ -105,15 +107,19 @@ Program reprise_program(const std::string& text)
 std::vector<Program> installed_peers(std::vector<std::string>& missing)
 {
     std::vector<Program> peers;
-    if (const std::string qemu = find_program("qemu-system-i386"); !qemu.empty())
-        peers.push_back({"qemu", ProgramKind::Qemu, {qemu}, false});
-    else missing.push_back("qemu-system-i386 is not installed (Debian: qemu-system-x86)");
+    const std::string qemu = find_program("qemu-system-i386");
+    const std::string qemu_64 = find_program("qemu-system-x86_64");
+    if (!qemu.empty() && !qemu_64.empty())
+        peers.push_back({"qemu", ProgramKind::Qemu, {qemu}, qemu_64, false});
+    else
+        missing.push_back(
+            "qemu-system-i386 and -x86_64 are not both installed (Debian: qemu-system-x86)");
     const std::string bochs = find_program("bochs");
     if (!bochs.empty() &&
         !(std::filesystem::exists(kBochsBios) && std::filesystem::exists(kBochsVgaBios))) {
         missing.push_back("bochs has no firmware (Debian: bochsbios, vgabios)");
     } else if (!bochs.empty()) {
-        Program program{"bochs", ProgramKind::Bochs, {bochs}, false};
+        Program program{"bochs", ProgramKind::Bochs, {bochs}, "", false};
         const Workspace workspace;
         const ProcessResult help = run_process({bochs, "--help"}, workspace.path(), 10);
         program.bochs_debugger = help.output.find("-rc ") != std::string::npos;
@@ -124,18 +130,17 @@ std::vector<Program> installed_peers(std::vector<std::string>& missing)
     return peers;
 }
 
-GuestRun run_guest(const Program& program, const Workspace& workspace, const std::string& image,
-                   int limit_seconds, bool count)
+GuestRun run_guest(const Program& program, const Workspace& workspace, const GuestPlan& plan)
 {
     const std::string serial = workspace.file("serial.txt");
     std::filesystem::remove(serial);
     std::vector<std::string> command;
     switch (program.kind) {
-    case ProgramKind::Reprise: command = reprise_command(program, image, serial, count); break;
-    case ProgramKind::Qemu: command = qemu_command(program, image, serial); break;
-    case ProgramKind::Bochs: command = bochs_command(program, workspace, image, serial); break;
+    case ProgramKind::Reprise: command = reprise_command(program, plan, serial); break;
+    case ProgramKind::Qemu: command = qemu_command(program, plan, serial); break;
+    case ProgramKind::Bochs: command = bochs_command(program, workspace, plan, serial); break;
     }
-    const ProcessResult result = run_process(command, workspace.path(), limit_seconds);
+    const ProcessResult result = run_process(command, workspace.path(), plan.limit_seconds);
     GuestRun run{result.cpu_seconds, "", result.output, result.timed_out};
     if (std::filesystem::exists(serial)) run.serial = read_text(serial);
     return run;

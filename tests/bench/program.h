@@ -14,6 +14,7 @@ struct Program {
     std::string name;
     ProgramKind kind{};
     std::vector<std::string> command;  // the program, and options of the user's
+    std::string long_mode;             // the program for 64-bit guests if it is another one
     bool bochs_debugger = false;       // a Bochs that waits for a debugger's command
 };
 
@@ -31,9 +32,15 @@ struct GuestRun {
     bool timed_out = false;
 };
 
-/// Runs a floppy image, whose file is `image`, until the guest ends the machine. With `count`,
-/// Reprise prints the instructions it retired.
-GuestRun run_guest(const Program& program, const Workspace& workspace, const std::string& image,
-                   int limit_seconds, bool count);
+/// What is run, and how.
+struct GuestPlan {
+    std::string image;       // the file of the floppy
+    bool long_mode = false;  // it needs a 64-bit processor
+    int limit_seconds = 0;
+    bool count = false;  // Reprise prints the instructions it retired
+};
+
+/// Runs a floppy image until the guest ends the machine.
+GuestRun run_guest(const Program& program, const Workspace& workspace, const GuestPlan& plan);
 
 }  // namespace reprise::bench

@@ -2,7 +2,6 @@
         bits 16
         org 0x100
 
-        movzx esp, sp                   ; the console routines address by esp and esi
         mov esi, text
         cld
         cli
