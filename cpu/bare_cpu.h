@@ -31,10 +31,16 @@ public:
     /// Copies bytes to physical memory. False: they do not fit.
     [[nodiscard]] bool load(u64 address, std::span<const u8> bytes);
 
-    /// Resets, and makes ready to execute at `ip` with flat segments: real mode with CS so that IP is
-    /// below 64K, or protected mode with segments of 4 GB. The stack ends at the end of memory, or at
-    /// 64K in real mode. False: the model has no such mode (64-bit mode cannot be started yet), or `ip`
-    /// is beyond memory.
+    /// Where 64-bit mode has its page tables: at the end of what physical addresses reach, behind
+    /// all memory, so that the program has all of that to itself. The PML4 comes first.
+    static constexpr u64 kPageTables = 0xFF'FF00'0000;
+
+    /// Resets, and makes ready to execute at `ip` with flat segments: real mode with CS so that IP
+    /// is below 64K; protected mode with segments of 4 GB; or 64-bit mode as programs expect it,
+    /// with all of memory mapped to its own addresses for every level and every access, nothing
+    /// else mapped, SSE switched on, the x87 as after FNINIT, and its unmasked exceptions #MF. The
+    /// stack ends at the end of memory, or at 64K in real mode. False: the model has no such mode,
+    /// `ip` is beyond memory, or memory beyond the 512 GB that are mapped.
     [[nodiscard]] bool start(CodeSize mode, u64 ip);
 
     /// Executes up to `limit` instructions.
@@ -50,6 +56,8 @@ public:
 private:
     void start_real(u64 ip);
     void start_protected(u64 ip);
+    void start_long(u64 ip);
+    void map_memory();
 
     std::optional<Stop> stop_;
     bool deliver_ = false;

@@ -15,6 +15,8 @@ public:
     PageAccess page(u64 address) override
     {
         const u64 page = address & ~u64{0xFFF};
+        if (page >= behind_at && page - behind_at + 0x1000 <= behind.size())
+            return {behind.data() + (page - behind_at), behind.data() + (page - behind_at)};
         if (page + 0x1000 > ram.size()) return {};
         return {ram.data() + page, ram.data() + page};
     }
@@ -31,6 +33,8 @@ public:
     void shutdown() override { was_shut_down = true; }
 
     std::vector<u8> ram;
+    std::vector<u8> behind;  // more of it, at `behind_at`, where no program looks for it
+    u64 behind_at = 0;
     u8 vector = 0;
     bool was_shut_down = false;
 

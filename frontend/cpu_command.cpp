@@ -51,9 +51,11 @@ void add_options(CLI::App& app, CpuJob& job, RunTexts& texts)
         app.add_option(name, values, text)->allow_extra_args(false);
     };
     app.add_option("FLAT", job.code, "Machine code without any header (nasm -f bin)")->required();
-    app.add_option("--mode", job.mode, "16: real mode, 32: flat protected mode (default 16)")
-        ->check(CLI::IsMember({16, 32}));
-    app.add_option("--cpu", texts.cpu, "The model (default pentium); see 'cpu models'");
+    app.add_option("--mode", job.mode,
+                   "16: real mode, 32: flat protected mode, 64: 64-bit mode (default 16)")
+        ->check(CLI::IsMember({16, 32, 64}));
+    app.add_option("--cpu", texts.cpu,
+                   "The model (default pentium; with --mode 64 x86-64-v2); see 'cpu models'");
     app.add_option("--at", texts.address, "Physical address of the code (default 0x1000)");
     app.add_option("--entry", texts.entry, "Where it begins (default: where the code is)");
     app.add_option("-m,--memory", texts.memory, "Size of RAM (default 16M)");
@@ -75,7 +77,8 @@ CpuJob parse_job(const Arguments& arguments, RunTexts& texts)
     CpuJob job;
     add_options(app, job, texts);
     parse_arguments(app, arguments);
-    job.model = find_cpu_model(texts.cpu.empty() ? "pentium" : cpu_model(texts.cpu));
+    const char* usual = job.mode == 64 ? "x86-64-v2" : "pentium";
+    job.model = find_cpu_model(texts.cpu.empty() ? usual : cpu_model(texts.cpu));
     if (!texts.address.empty()) job.address = parse_number("--at", texts.address);
     job.entry = texts.entry.empty() ? job.address : parse_number("--entry", texts.entry);
     const auto memory = parse_size(texts.memory, u64{1} << 20);

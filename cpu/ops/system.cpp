@@ -434,7 +434,6 @@ struct Ud {
 using enum Form;
 using enum Carry;
 
-constexpr Row kAt286{.level = Level::I80286};
 constexpr FlagUse kWritesZf{.writes = ZF};
 
 // clang-format off

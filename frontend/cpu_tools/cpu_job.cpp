@@ -49,7 +49,9 @@ void load(BareCpu& bare, u64 address, const std::vector<u8>& bytes, const std::s
 
 void start(BareCpu& bare, const CpuJob& job)
 {
-    const CodeSize mode = job.mode == 32 ? CodeSize::Bits32 : CodeSize::Bits16;
+    const CodeSize mode = job.mode == 64   ? CodeSize::Bits64
+                          : job.mode == 32 ? CodeSize::Bits32
+                                           : CodeSize::Bits16;
     if (bare.start(mode, job.entry)) return;
     if (job.entry >= bare.bus.ram.size())
         throw HostError(
@@ -114,7 +116,7 @@ CpuJobResult run_cpu_job(const CpuJob& job)
         load(bare, address, read_memory_source(source), source);
     start(bare, job);
     for (const auto& [name, value] : job.registers) set_register(bare.cpu, name, value);
-    bare.cpu.state_loaded();
+    settle_registers(bare.cpu);
     bare.deliver_exceptions(job.deliver);
     memory_json(bare, job);  // finds wrong ranges before anything runs
 

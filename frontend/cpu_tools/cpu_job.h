@@ -12,7 +12,7 @@ namespace reprise {
 struct CpuJob {
     std::string code;  // file with the code
     const CpuModel* model = nullptr;
-    int mode = 16;         // 16 or 32
+    int mode = 16;         // 16, 32 or 64
     u64 address = 0x1000;  // where the code is loaded, physical
     u64 entry = 0x1000;    // where it begins
     u64 memory_bytes = u64{16} << 20;

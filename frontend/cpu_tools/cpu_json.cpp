@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "frontend/cpu_tools/register_names.h"
+
 namespace reprise {
 
 using Json = nlohmann::ordered_json;
@@ -78,6 +80,14 @@ Json control_json(const Cpu& cpu)
             {"cpl", state.cpl}};
 }
 
+/// Those that belong to 64-bit mode, by the names that `--reg` takes.
+Json msr_json(const MsrState& msr)
+{
+    Json json;
+    for (const MsrName& name : msr_names()) json[name.name] = hex_text(msr.*name.value, 16);
+    return json;
+}
+
 Json debug_json(const Cpu& cpu)
 {
     Json json;
@@ -120,6 +130,7 @@ Json cpu_json(const Cpu& cpu)
                  {"segments", segments_json(cpu)},
                  {"flags", flags_json(cpu)},
                  {"control", control_json(cpu)}};
+    if (cpu.model().has(Feature::LongMode)) json["msr"] = msr_json(cpu.state.msr);
     if (cpu.at_least(Level::I80386)) json["debug"] = debug_json(cpu);
     if (cpu.model().has(Feature::Fpu)) json["x87"] = x87_json(cpu.state.fpu);
     if (cpu.model().has(Feature::Mmx)) {

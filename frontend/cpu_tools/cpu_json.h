@@ -7,8 +7,8 @@
 
 namespace reprise {
 
-/// "registers", "segments", "flags", "control", and "debug", "x87", "mmx", "sse" if the model has
-/// them.
+/// "registers", "segments", "flags", "control", and "msr", "debug", "x87", "mmx", "sse" if the
+/// model has them.
 nlohmann::ordered_json cpu_json(const Cpu& cpu);
 
 /// "0x00001234": `digits` hexadecimal ones.

@@ -14,7 +14,20 @@ namespace {
 
 constexpr std::array<std::string_view, 8> kWords = {"ax", "cx", "dx", "bx", "sp", "bp", "si", "di"};
 constexpr std::array<std::string_view, 8> kBytes = {"al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"};
+constexpr std::array<std::string_view, 4> kRexBytes = {"spl", "bpl", "sil", "dil"};
 constexpr std::array<std::string_view, 6> kSegments = {"es", "cs", "ss", "ds", "fs", "gs"};
+
+constexpr u32 kAllFlags =
+    CF | PF | AF | ZF | SF | TF | IF | DF | OF | IOPL | NT | RF | VM | AC | VIF | VIP | ID;
+
+constexpr std::array kMsrs = std::to_array<MsrName>({
+    {"efer", &MsrState::efer, false},
+    {"star", &MsrState::star, false},
+    {"lstar", &MsrState::lstar, true},
+    {"cstar", &MsrState::cstar, true},
+    {"fmask", &MsrState::sfmask, false},
+    {"kernel_gs_base", &MsrState::kernel_gs_base, true},
+});
 
 template <std::size_t n>
 std::optional<u8> index_of(const std::array<std::string_view, n>& names, std::string_view name)
@@ -70,6 +83,14 @@ public:
     }
 
 private:
+    u64 linear_address() const
+    {
+        if (!is_canonical(value(64)))
+            throw HostError(
+                fmt::format("{}={}: bits 63 to 47 of an address are all the same", name_, text_));
+        return number_.low;
+    }
+
     u64 value(int bits) const
     {
         if (number_.high || (bits < 64 && number_.low >> bits))
@@ -92,13 +113,28 @@ private:
         if (wide && name.starts_with('e'))
             if (const auto r = index_of(kWords, name.substr(1)))
                 return cpu_.state.gpr[*r] = value(32), true;
-        if (longest && name.starts_with('r'))
+        return longest && set_long_general(name);
+    }
+
+    /// "rax", "sil", "r8", "r8d", "r8w", "r8b".
+    bool set_long_general(std::string_view name)
+    {
+        if (name.starts_with('r'))
             if (const auto r = index_of(kWords, name.substr(1)))
                 return cpu_.state.gpr[*r] = value(64), true;
-        if (longest)
-            if (const auto r = numbered(name, "r", 16); r && *r >= 8)
-                return cpu_.state.gpr[*r] = value(64), true;
-        return false;
+        if (const auto r = index_of(kRexBytes, name))
+            return cpu_.set_reg(static_cast<u8>(*r + RSP), static_cast<u8>(value(8))), true;
+        if (const auto r = numbered(name, "r", 16); r && *r >= 8)
+            return cpu_.state.gpr[*r] = value(64), true;
+        if (name.empty()) return false;
+        const auto r = numbered(name.substr(0, name.size() - 1), "r", 16);
+        if (!r || *r < 8) return false;
+        switch (name.back()) {
+        case 'd': return cpu_.set_reg(*r, static_cast<u32>(value(32))), true;
+        case 'w': return cpu_.set_reg(*r, static_cast<u16>(value(16))), true;
+        case 'b': return cpu_.set_reg(*r, static_cast<u8>(value(8))), true;
+        default: return false;
+        }
     }
 
     bool set_segment()
@@ -117,10 +153,10 @@ private:
         const bool wide = cpu_.at_least(Level::I80386);
         if (name_ == "ip") return state.rip = value(16), true;
         if (wide && name_ == "eip") return state.rip = value(32), true;
-        if (name_ == "rip" && cpu_.model().has(Feature::LongMode))
-            return state.rip = value(64), true;
+        if (cpu_.model().has(Feature::LongMode) && set_long_system()) return true;
         if (name_ == "flags" || (wide && (name_ == "eflags" || name_ == "rflags"))) {
-            state.rflags = static_cast<u32>(value(name_ == "flags" ? 16 : 32)) | kReservedSetFlags;
+            state.rflags = static_cast<u32>(value(name_ == "flags" ? 16 : 32)) & kAllFlags;
+            state.rflags |= kReservedSetFlags;
             return true;
         }
         if (!wide) return false;
@@ -130,7 +166,36 @@ private:
         if (name_ == "cr3") return state.cr3 = value(bits), true;
         if (name_ == "cr4") return state.cr4 = value(bits), true;
         if (const auto r = numbered(name_, "dr", 8); r && *r != 4 && *r != 5)
-            return state.dr[*r] = value(bits), true;
+            return set_debug(*r, bits), true;
+        return false;
+    }
+
+    /// Bits that always read as one or zero do so: SDM vol. 3B, 17.2.
+    void set_debug(u8 r, int bits)
+    {
+        u64& dr = cpu_.state.dr[r];
+        if (r < 4) dr = value(bits);
+        else dr = r == 6 ? (value(32) & 0xE00F) | 0xFFFF0FF0 : (value(32) & 0xFFFF2FFF) | 0x400;
+    }
+
+    /// SDM vol. 1, 10.2.3: bits 31 to 16 are reserved.
+    void set_mxcsr()
+    {
+        if (value(32) >> 16)
+            throw HostError(fmt::format("{}={}: bits 31 to 16 are zero", name_, text_));
+        cpu_.state.sse.mxcsr = static_cast<u32>(number_.low);
+    }
+
+    /// RIP and what RDMSR would read.
+    bool set_long_system()
+    {
+        CpuState& state = cpu_.state;
+        if (name_ == "rip") return state.rip = linear_address(), true;
+        if (name_ == "fs_base") return state.seg[FS].base = linear_address(), true;
+        if (name_ == "gs_base") return state.seg[GS].base = linear_address(), true;
+        for (const MsrName& msr : kMsrs)
+            if (name_ == msr.name)
+                return state.msr.*msr.value = msr.address ? linear_address() : value(64), true;
         return false;
     }
 
@@ -142,7 +207,7 @@ private:
                 return true;
             }
         if (!cpu_.model().has(Feature::Sse)) return false;
-        if (name_ == "mxcsr") return cpu_.state.sse.mxcsr = static_cast<u32>(value(32)), true;
+        if (name_ == "mxcsr") return set_mxcsr(), true;
         const unsigned registers = cpu_.model().has(Feature::LongMode) ? 16 : 8;
         if (const auto r = numbered(name_, "xmm", registers))
             return cpu_.state.sse.xmm[*r] = number_, true;
@@ -157,9 +222,28 @@ private:
 
 }  // namespace
 
+std::span<const MsrName> msr_names() { return kMsrs; }
+
 void set_register(Cpu& cpu, const std::string& name, const std::string& value)
 {
     Setter(cpu, name, value).set();
+}
+
+void settle_registers(Cpu& cpu)
+{
+    CpuState& state = cpu.state;
+    if (state.rflags & VM)
+        throw HostError("eflags: virtual-8086 mode (VM) can only be entered by a program");
+    const bool long_mode = (state.msr.efer & kEferLme) && (state.cr0 & kCr0Pg);
+    state.msr.efer = (state.msr.efer & ~u64{kEferLma}) | (long_mode ? u64{kEferLma} : 0);
+    cpu.state_loaded();
+    if (!cpu.at_least(Level::I80386)) return;
+    const bool possible = cpu.poke_efer(state.msr.efer) && cpu.poke_cr(0, state.cr0) &&
+                          cpu.poke_cr(4, state.cr4) && cpu.poke_cr(3, state.cr3);
+    if (!possible)
+        throw HostError(fmt::format(
+            "cr0=0x{:X}, cr3=0x{:X}, cr4=0x{:X}, efer=0x{:X}: a {} cannot be in this state",
+            state.cr0, state.cr3, state.cr4, state.msr.efer, cpu.model().name));
 }
 
 }  // namespace reprise

@@ -247,6 +247,53 @@ TEST(CpuRun, SaysWhyItStopped)
     EXPECT_EQ(out["instructions"], 10);
 }
 
+TEST(CpuRun, SixtyFourBitModeGivesAllItsRegisters)
+{
+    const Folder folder;
+    CpuJob job;
+    job.mode = 64;
+    job.model = find_cpu_model("x86-64-v2");
+    job.registers = {{"r8", "0x123456789ABCDEF0"},
+                     {"r9d", "0x89ABCDEF"},
+                     {"r10w", "0x1234"},
+                     {"r11b", "0x56"},
+                     {"sil", "0x78"},
+                     {"gs_base", "0x2000"},
+                     {"kernel_gs_base", "0x3000"},
+                     {"xmm15", "0x1"},
+                     {"efer", "0x801"}};
+    job.dumps = {{0x2008, 8}};
+    // mov [gs:8], r8; swapgs; movq xmm14, xmm15; hlt. EFER: SCE and NXE, and LME is gone: refused
+    const Bytes code = {0x65, 0x4C, 0x89, 0x04, 0x25, 8,    0,    0,    0,
+                        0x0F, 0x01, 0xF8, 0xF3, 0x45, 0x0F, 0x7E, 0xF7, 0xF4};
+    EXPECT_THROW(run_job(folder, code, job, kJobHalted), HostError);
+    job.registers.back().value = "0x901";
+    const json out = run_job(folder, code, job, kJobHalted);
+    EXPECT_EQ(out["mode"], 64);
+    EXPECT_EQ(out["registers"]["r8"], "0x123456789ABCDEF0");
+    EXPECT_EQ(out["registers"]["r9"], "0x0000000089ABCDEF");
+    EXPECT_EQ(out["registers"]["r10"], "0x0000000000001234");
+    EXPECT_EQ(out["registers"]["r11"], "0x0000000000000056");
+    EXPECT_EQ(out["registers"]["rsi"], "0x0000000000000078");
+    EXPECT_EQ(out["segments"]["gs"]["base"], "0x0000000000003000");
+    EXPECT_EQ(out["msr"]["kernel_gs_base"], "0x0000000000002000");
+    EXPECT_EQ(out["msr"]["efer"], "0x0000000000000D01");
+    EXPECT_EQ(out["sse"]["xmm"][14], "0x00000000000000000000000000000001");
+    EXPECT_EQ(out["memory"][0]["bytes"], "F0DEBC9A78563412");
+}
+
+TEST(CpuRun, PaePagingSetBeforehandHasItsPdptes)
+{
+    const Folder folder;
+    CpuJob job;
+    job.mode = 32;
+    job.model = find_cpu_model("pentium2");
+    job.registers = {{"cr3", "0x2000"}, {"cr4", "0x20"}, {"cr0", "0x80000011"}};
+    // PDPTE 0 to a directory at 3000h with one large page
+    job.memory = {{0x2000, "0130000000000000"}, {0x3000, "8300000000000000"}};
+    EXPECT_EQ(run_job(folder, {0xF4}, job, kJobHalted)["registers"]["eip"], "0x00001001");
+}
+
 TEST(CpuRun, WrongInputIsNamed)
 {
     const Folder folder;
@@ -272,6 +319,19 @@ TEST(CpuRun, WrongInputIsNamed)
     EXPECT_EQ(message({"--dump", "0x1000000,1"}), "--dump 0x1000000,1: memory has 16777216 bytes");
     EXPECT_EQ(message({"--dump", "5"}), "--dump 5: expected ADDR,LENGTH, such as 0x2000,16");
     EXPECT_EQ(message({"--memory", "5T"}), "--memory 5T: expected a size from 4K to 4G");
+    EXPECT_EQ(message({"--mode", "64", "--cpu", "pentium3"}),
+              "the model 'pentium3' has no 64-bit mode");
+    EXPECT_EQ(
+        message({"--mode", "64", "--reg", "cr4=0"}),
+        "cr0=0xE0000033, cr3=0xFFFF000000, cr4=0x0, efer=0x500: a x86-64-v2 cannot be in this "
+        "state");
+    EXPECT_EQ(message({"--mode", "32", "--reg", "eflags=0x20000"}),
+              "eflags: virtual-8086 mode (VM) can only be entered by a program");
+    EXPECT_EQ(message({"--mode", "64", "--reg", "rip=0x800000000000"}),
+              "rip=0x800000000000: bits 63 to 47 of an address are all the same");
+    EXPECT_EQ(message({"--mode", "64", "--reg", "r16=1"}),
+              "there is no register 'r16' in a x86-64-v2");
+    EXPECT_THROW(cpu_command({"run", code, "--mode", "48"}), UsageError);
     EXPECT_THROW(cpu_command({"walk"}), UsageError);
     EXPECT_THROW(cpu_command({"run", code + "x"}), HostError);
 }
