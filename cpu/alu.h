@@ -117,8 +117,8 @@ T step(LazyFlags& flags, T a)
 }
 
 /// Shifts and rotates by an already masked count. Undefined: OF after counts other than 1 is
-/// computed by the same rule as for 1; AF is cleared by shifts; CF of SHL and SHR by more than the
-/// operand's width is 0.
+/// computed by the same rule as for 1; AF is set by shifts (as in AMD's Zen, seen on the host); CF of
+/// SHL and SHR by more than the operand's width is 0.
 template <ShiftOp op, class T>
 T shift(LazyFlags& flags, T a, u32 count)
 {
@@ -157,25 +157,25 @@ T shift(LazyFlags& flags, T a, u32 count)
     } else if constexpr (op == ShiftOp::Shl || op == ShiftOp::Sal) {
         const T value = count < n ? static_cast<T>(a << count) : T{0};
         const bool cf = count <= n && (a >> (n - count) & 1);
-        set_flags(flags, value, cf, sign(value) != cf, false);
+        set_flags(flags, value, cf, sign(value) != cf, true);
         return value;
     } else if constexpr (op == ShiftOp::Shr) {
         const T value = count < n ? static_cast<T>(a >> count) : T{0};
         const bool cf = count <= n && (a >> (count - 1) & 1);
-        set_flags(flags, value, cf, sign(value) != (value >> (n - 2) & 1), false);
+        set_flags(flags, value, cf, sign(value) != (value >> (n - 2) & 1), true);
         return value;
     } else {
         const i64 wide = sign_extend(a);
         const u32 by = count < n ? count : n - 1;
         const T value = static_cast<T>(wide >> by);
         const bool cf = count < n ? wide >> (count - 1) & 1 : wide < 0;
-        set_flags(flags, value, cf, false, false);
+        set_flags(flags, value, cf, false, true);
         return value;
     }
 }
 
 /// SHLD and SHRD by an already masked count. Undefined: with a 16-bit operand and a count above 16
-/// the bits shifted in continue with `a` itself, as the bits of a:b:a.
+/// the bits shifted in continue with `a` itself, as the bits of a:b:a; OF and AF are as after a shift.
 template <bool left, class T>
 T double_shift(LazyFlags& flags, T a, T b, u32 count)
 {
@@ -200,7 +200,7 @@ T double_shift(LazyFlags& flags, T a, T b, u32 count)
         cf = a >> (count - 1) & 1;
     }
     const bool of = left ? sign(value) != cf : sign(value) != (value >> (n - 2) & 1);
-    set_flags(flags, value, cf, of, false);
+    set_flags(flags, value, cf, of, true);
     return value;
 }
 
@@ -212,13 +212,13 @@ struct Wide {
     T low, high;
 };
 
-/// Undefined after MUL and IMUL: SF, ZF and PF are those of the low half, AF is cleared.
+/// Undefined after MUL and IMUL: SF, ZF, AF and PF stay (as in AMD's Zen, seen on the host).
 template <class T>
 Wide<T> multiply_unsigned(LazyFlags& flags, T a, T b)
 {
     const u128 product = u128{a} * b;
     const T low = static_cast<T>(product), high = static_cast<T>(product >> kBits<T>);
-    set_flags(flags, low, high != 0, high != 0, false);
+    flags.set_cf_of(high != 0, high != 0);
     return {low, high};
 }
 
@@ -228,7 +228,7 @@ Wide<T> multiply_signed(LazyFlags& flags, T a, T b)
     const i128 product = i128{sign_extend(a)} * sign_extend(b);
     const T low = static_cast<T>(product), high = static_cast<T>(product >> kBits<T>);
     const bool overflow = product != sign_extend(low);
-    set_flags(flags, low, overflow, overflow, false);
+    flags.set_cf_of(overflow, overflow);
     return {low, high};
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cpu/translator.h"
+
 namespace reprise {
 
 namespace {
@@ -29,6 +31,7 @@ Block* BlockCache::add(const Block& block, const std::vector<Insn>& insns)
     Block& b = blocks_.emplace_back(block);
     b.insns = chunks_.back().get() + chunk_used_;
     std::ranges::copy(insns, b.insns);
+    b.first = b.insns[0].exec;
     chunk_used_ += insns.size();
     insns_held_ += insns.size();
     ++blocks_decoded_;
@@ -40,6 +43,7 @@ Block* BlockCache::add(const Block& block, const std::vector<Insn>& insns)
     const u64 in_first_page = std::min<u64>(b.length, kPageSize - b.physical % kPageSize);
     cover(b, b.physical, in_first_page);
     if (b.crosses_page) cover(b, b.second_page, b.length - in_first_page);
+    if (translator) translator->added(b);
     return &b;
 }
 
@@ -60,7 +64,10 @@ void BlockCache::cover(Block& block, u64 first, u64 size)
 {
     PageTable& t = table(first);
     auto& code = t.code[first >> 12 & 1023];
-    if (!code) code = std::make_unique<CodePage>();
+    if (!code) {
+        code = std::make_unique<CodePage>();
+        if (on_code_page) on_code_page(&t.granules[first >> 12 & 1023]);
+    }
     if (code->blocks.empty() || code->blocks.back() != &block) code->blocks.push_back(&block);
     for (u64 i = first % kPageSize; i < first % kPageSize + size; ++i) {
         code->decoded.set(i);
@@ -113,6 +120,7 @@ bool BlockCache::invalidate(u64 physical, u64 size)
 /// The block may be executing, and links may lead to it: its instructions all become an exit.
 void BlockCache::retire(Block& block)
 {
+    if (translator) translator->retired(block);
     block.valid = false;
     for (u32 i = 0; i <= block.count; ++i) block.insns[i].exec = stale_handler;
     for (Block** b = &buckets_[bucket(block.physical, block.ip)]; *b; b = &(*b)->next_in_bucket) {
@@ -124,6 +132,7 @@ void BlockCache::retire(Block& block)
 
 void BlockCache::clear()
 {
+    if (translator) translator->cleared();
     std::ranges::fill(buckets_, nullptr);
     for (auto& t : pages_) {
         if (!t) continue;

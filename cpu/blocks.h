@@ -4,6 +4,7 @@
 #include <array>
 #include <bitset>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,7 @@
 namespace reprise {
 
 struct Block;
+class Translator;
 
 /// Where a block continued last time. True while the CPU is in the same context (Cpu::context_):
 /// the same code segment and the same page mapping.
@@ -37,6 +39,9 @@ struct Block {
     bool valid = true;
     bool crosses_page = false;
     Insn* insns = nullptr;  // count + 1
+    Handler first = nullptr;  // of insns[0], which a translator replaces to see the block begin
+    u32 entries = 0;          // counted by it
+    void* code = nullptr;     // its
     std::array<Link, 2> link{};
     Block* next_in_bucket = nullptr;
 };
@@ -80,6 +85,10 @@ public:
 
     /// What invalid blocks execute: set once by the interpreter.
     Handler stale_handler = nullptr;
+    /// Told about blocks that come and go; may be null.
+    Translator* translator = nullptr;
+    /// The first block was decoded from the page that has these granules.
+    std::function<void(const u64* granules)> on_code_page;
 
 private:
     static constexpr std::size_t kBuckets = 1 << 14;

@@ -31,7 +31,24 @@ Cpu::Cpu(Bus& bus, const CpuModel& model) : bus_(bus), model_(model)
     blocks_.stale_handler = CpuInternals::stale;
     decode_mode_.level = model.level;
     decode_mode_.features = model.features;
+    blocks_.on_code_page = [this](const u64* granules) {
+        for (Tlb& tlb : tlbs_) tlb.code_page_appeared(granules);
+    };
     reset();
+}
+
+void Cpu::set_engine(Engine engine)
+{
+    if (engine == this->engine()) return;
+    forget_blocks();
+    blocks_.translator = nullptr;
+    translator_ = engine == Engine::Translator ? make_translator(*this) : nullptr;
+    blocks_.translator = translator_.get();
+}
+
+const TranslatorStatistics* Cpu::translator_statistics() const
+{
+    return translator_ ? &translator_->statistics() : nullptr;
 }
 
 void Cpu::reset()
@@ -123,6 +140,7 @@ void Cpu::update_mode()
     const bool wide = long_mode() && cs.is_long();
     decode_mode_.code_size = wide ? CodeSize::Bits64 : cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
     linear_mask_ = linear_mask();
+    segments_changed_ = true;
     stack_mask_ = wide ? ~u64{0} : state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
     const u32 checked_as = u32{real_or_v86()} | u32{check_alignment_} << 1 | u32{wide} << 2 |
                            u32{long_mode()} << 3;

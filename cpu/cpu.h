@@ -24,6 +24,7 @@
 #include "cpu/model.h"
 #include "cpu/state.h"
 #include "cpu/tlb.h"
+#include "cpu/translator.h"
 
 namespace reprise {
 
@@ -114,6 +115,13 @@ public:
     void memory_written(u64 physical, u64 size);
     /// After `state` was replaced.
     void state_loaded();
+
+    /// Whether blocks executed often run as code of the host. It changes nothing that the guest could see, and
+    /// may be changed between runs.
+    void set_engine(Engine engine);
+    Engine engine() const { return translator_ ? Engine::Translator : Engine::Interpreter; }
+    /// What the translator has done so far; null without one.
+    const TranslatorStatistics* translator_statistics() const;
 
     const CpuModel& model() const { return model_; }
     u64 blocks_decoded() const { return blocks_.blocks_decoded(); }
@@ -216,7 +224,7 @@ public:
         const FastSegment& s = fast_[seg];
         const u64 linear = s.base + offset;
         const TlbEntry& e = tlb_->entry(linear);
-        if (offset + sizeof(T) <= s.read_end && page_of(linear + sizeof(T) - 1) == e.read_tag)
+        if (offset + sizeof(T) <= s.read_end && page_of(linear + sizeof(T) - 1) + e.read_tag == 0)
             [[likely]] {
             T value;
             std::memcpy(&value, reinterpret_cast<const u8*>(linear + e.addend), sizeof value);
@@ -326,7 +334,7 @@ public:
         const u64 linear = s.base + offset;
         const TlbEntry& e = tlb_->entry(linear);
         const u64 tag = write ? e.write_tag : e.read_tag;
-        if (page_of(linear) != tag || offset >= (write ? s.write_end : s.read_end)) return nullptr;
+        if (page_of(linear) + tag != 0 || offset >= (write ? s.write_end : s.read_end)) return nullptr;
         if (write && (*e.code_granules >> granule(linear) & 1)) return nullptr;
         return reinterpret_cast<u8*>(linear + e.addend);
     }
@@ -500,6 +508,7 @@ public:
 
 private:
     friend struct CpuInternals;
+    friend class jit::Engine;
 
     struct FastSegment {
         u64 base = 0;
@@ -516,7 +525,7 @@ private:
         const u64 linear = s.base + offset;
         const TlbEntry& e = tlb_->entry(linear);
         const u64 last = linear + sizeof(T) - 1;
-        if (offset + sizeof(T) > s.write_end || page_of(last) != e.write_tag) [[unlikely]]
+        if (offset + sizeof(T) > s.write_end || page_of(last) + e.write_tag != 0) [[unlikely]]
             return nullptr;
         // Bytes that code may have been decoded from take the long way.
         const u64 code = *e.code_granules >> granule(linear) | *e.code_granules >> granule(last);
@@ -568,7 +577,7 @@ private:
 
     // paging.cpp
     TlbEntry* translate(u64 linear, Access access, Rights rights);
-    TlbEntry& fill_entry(TlbEntry& e);
+    TlbEntry& fill_entry(Tlb& tlb, TlbEntry& e);
     Fallible<u64> translate_fetch(u64 linear);
     std::vector<Translation> translations() const;
     void restore_translations();
@@ -642,6 +651,7 @@ private:
     bool code_breakpoints_ = false;
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
     bool sse_usable_ = false, mmx_usable_ = false;
+    bool segments_changed_ = true;   // what a translator assumes about them: it clears this
     std::unique_ptr<DebugWatch> debug_;  // null: nobody watches
     u64 until_ = 0;
     u32 checked_as_ = ~0u;  // what refresh_segment last depended on, besides the segment
@@ -677,6 +687,7 @@ private:
     static constexpr std::size_t kJumps = 4096;
     std::array<Jump, kJumps> jumps_{};
 
+    std::unique_ptr<Translator> translator_;  // null: the interpreter alone
     DecodeMode decode_mode_;
     BlockCache blocks_;
     Block scratch_;                       // runs a block that must not be kept

@@ -22,8 +22,7 @@ void Cpu::watched_pages_changed()
 {
     for (Tlb& tlb : tlbs_)
         tlb.for_each([&](TlbEntry& e) {
-            e.read_tag = e.write_tag = TlbEntry::kNoTag;
-            fill_entry(e);
+            fill_entry(tlb, e);
         });
     forget_links();
 }

@@ -199,15 +199,16 @@ Quotient<T> divide_signed_80286(LazyFlags& flags, T high, T low, T divisor)
 
 // ---- Shifts ------------------------------------------------------------------------------------
 
-/// Both shift left by adding, so that AF is the carry into bit 4. The 80286 sets AF in right
-/// shifts.
+/// Both shift left by adding, so that AF is the carry into bit 4. In right shifts the 80286 sets AF, the
+/// 8086 clears it.
 template <ShiftOp op, Level chip, class T>
 T early_shift(LazyFlags& flags, T a, u32 count)
 {
+    constexpr u64 kAf = 0x10;
     const T value = shift<op>(flags, a, count);
     if (count == 0) return value;
-    if constexpr (op == ShiftOp::Shl || op == ShiftOp::Sal) flags.carries |= value & 0x10;
-    else if constexpr (op >= ShiftOp::Shr && chip == Level::I80286) flags.carries |= 0x10;
+    if constexpr (op == ShiftOp::Shl || op == ShiftOp::Sal) flags.carries = (flags.carries & ~kAf) | (value & kAf);
+    else if constexpr (op >= ShiftOp::Shr && chip == Level::I8086) flags.carries &= ~kAf;
     return value;
 }
 

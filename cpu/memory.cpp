@@ -60,6 +60,7 @@ void Cpu::refresh_segment(u8 seg)
 {
     const Segment& s = state.seg[seg];
     FastSegment& fast = fast_[seg];
+    segments_changed_ = true;
     if (mode64()) {
         // SDM vol. 1, 3.3.4. No non-canonical page is ever in the TLB.
         fast.base = seg < FS ? 0 : s.base;
@@ -129,13 +130,12 @@ u64 Cpu::read_piece(const TlbEntry& e, u64 linear, int size)
 void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
 {
     const u64 offset = linear % kPageSize;
-    if (!e.write_host) {
-        bus_.write_memory(e.physical() + offset, size, value);
-        cut_block();
+    if (e.writes_there) {
+        store(e.read_host + offset, size, value);
+        code_written(e.physical() + offset, size);
         return;
     }
-    store(e.write_host + offset, size, value);
-    code_written(e.physical() + offset, size);
+    write_physical(e.physical() + offset, size, value);
 }
 
 /// After a store through the slow path: forgets code decoded from these bytes.

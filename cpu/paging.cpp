@@ -173,21 +173,23 @@ TlbEntry* Cpu::translate(u64 linear, Access access, Rights rights)
     PageMapping mapping{page, true};
     if (paging && !walk(linear, access, rights, mapping)) return nullptr;
     mapping.physical &= bus_.a20_mask();
-    return &fill_entry(tlb.claim(page, mapping));
+    return &fill_entry(tlb, tlb.claim(page, mapping));
 }
 
-TlbEntry& Cpu::fill_entry(TlbEntry& e)
+TlbEntry& Cpu::fill_entry(Tlb& tlb, TlbEntry& e)
 {
     const u64 page = e.page_tag, physical = e.physical();
     const PageAccess host = bus_.page(physical);
+    tlb.slow_down(e);
     e.read_host = host.read;
-    e.write_host = host.write;
+    e.writes_there = host.read && host.write == host.read;
     e.code_granules = blocks_.granules(physical);
-    if (!data_breakpoints_ && host.read && !(debug_ && debug_->watches_page(page))) {
-        e.read_tag = page;
-        e.addend = reinterpret_cast<u64>(host.read) - page;
-        if (e.writable && host.write == host.read) e.write_tag = page;
-    }
+    if (data_breakpoints_ || !host.read || (debug_ && debug_->watches_page(page))) return e;
+    e.read_tag = TlbEntry::tag(page);
+    e.addend = reinterpret_cast<u64>(host.read) - page;
+    if (!e.writable || !e.writes_there) return e;
+    e.write_tag = TlbEntry::tag(page);
+    if (*e.code_granules == 0) e.plain_tag = e.write_tag;
     return e;
 }
 
@@ -235,7 +237,7 @@ void Cpu::restore_translations()
         t.mapping.shift = std::clamp(t.mapping.shift, kPageShift, u8{30});
         const std::size_t rights = t.rights % kRightsCount;
         if (t.fetch) fetches_[rights % 2].add(t.page, t.mapping);
-        else fill_entry(tlbs_[rights].claim(t.page, t.mapping));
+        else fill_entry(tlbs_[rights], tlbs_[rights].claim(t.page, t.mapping));
     }
     restored_.clear();
 }
@@ -244,6 +246,7 @@ void Cpu::restore_translations()
 void Cpu::forget_links()
 {
     for (u64& generation : generation_) ++generation;
+    if (translator_) translator_->mapping_changed();
     update_mode();
 }
 

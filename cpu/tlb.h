@@ -44,23 +44,29 @@ struct PageMapping {
 
 static_assert(visits_every_member<PageMapping>);
 
+/// The three tags decide the fast path; they are set only if an access needs nothing but the host's memory. They
+/// hold the negated page, so that `page + tag` is 0 for a hit: code that must not touch the host's
+/// flags can add, but not compare. A tag without a page names one that belongs to another entry.
 struct alignas(64) TlbEntry {
-    static constexpr u64 kNoTag = 1;  // no page begins there
+    static constexpr u64 kNoPage = 1;  // no page begins there
 
-    // The two tags are the fast path: set only if an access needs nothing but the host's memory.
-    u64 read_tag = kNoTag;
-    u64 write_tag = kNoTag;
-    u64 addend = 0;                      // host address = linear address + addend
+    u64 read_tag = 0;
+    u64 write_tag = 0;
+    u64 plain_tag = 0;  // as write_tag, for pages that no code was decoded from: see Cpu::code_page_appeared
+    u64 addend = 0;     // host address = linear address + addend
     const u64* code_granules = nullptr;  // BlockCache::granules of the page
 
     // What is known about the page, for the slow path.
-    u64 page_tag = kNoTag;
+    u64 page_tag = kNoPage;
     u8* read_host = nullptr;  // of the page; nullptr: through the bus
-    u8* write_host = nullptr;
-    u64 writable : 1 = 0;  // PageMapping, packed
+    u64 writes_there : 1 = 0;  // writes go to read_host too; else through the bus
+    u64 writable : 1 = 0;      // PageMapping, packed
     u64 global : 1 = 0;
     u64 shift : 6 = kPageShift;
     u64 frame : 52 = 0;
+
+    static constexpr u64 tag(u64 page) { return 0 - page; }
+    bool has_page() const { return page_tag % kPageSize == 0; }
 
     u64 physical() const { return u64{frame} << kPageShift; }
     PageMapping mapping() const
@@ -75,15 +81,19 @@ class Tlb {
 public:
     static constexpr u64 kEntries = 512;
 
+    Tlb()
+    {
+        for (TlbEntry& e : entries_) forget(e, TlbEntry::kNoPage);
+    }
+
     TlbEntry& entry(u64 linear) { return entries_[linear / kPageSize % kEntries]; }
 
     /// Forgets what `entry` held and names it `page`; the caller fills it.
     TlbEntry& claim(u64 page, const PageMapping& mapping)
     {
         TlbEntry& e = entry(page);
-        if (e.page_tag == TlbEntry::kNoTag) filled_.push_back(static_cast<u16>(&e - &entries_[0]));
-        e = TlbEntry{};
-        e.page_tag = page;
+        if (e.page_tag == TlbEntry::kNoPage) filled_.push_back(static_cast<u16>(&e - &entries_[0]));
+        forget(e, page);
         e.writable = mapping.writable;
         e.global = mapping.global;
         e.shift = mapping.shift;
@@ -98,11 +108,11 @@ public:
         has_large_ = false;
         for (const u16 index : filled_) {
             TlbEntry& e = entries_[index];
-            if (keep_global && e.global && e.page_tag % kPageSize == 0) {
+            if (keep_global && e.global && e.has_page()) {
                 has_large_ = has_large_ || e.shift != kPageShift;
                 filled_[kept++] = index;
             } else {
-                e = TlbEntry{};
+                forget(e, TlbEntry::kNoPage);
             }
         }
         filled_.resize(kept);
@@ -112,33 +122,49 @@ public:
     void flush_page(u64 linear)
     {
         if (!has_large_) {
-            if (entry(linear).page_tag == page_of(linear)) forget(entry(linear));
+            if (entry(linear).page_tag == page_of(linear)) forget(entry(linear), kInFilled);
             return;
         }
         for (const u16 index : filled_) {
             TlbEntry& e = entries_[index];
-            if ((e.page_tag ^ linear) >> e.shift == 0) forget(e);
+            if ((e.page_tag ^ linear) >> e.shift == 0) forget(e, kInFilled);
         }
     }
 
     void for_each(auto&& f)
     {
         for (TlbEntry& e : entries_)
-            if (e.page_tag % kPageSize == 0) f(e);
+            if (e.has_page()) f(e);
     }
     void for_each(auto&& f) const
     {
         for (const TlbEntry& e : entries_)
-            if (e.page_tag % kPageSize == 0) f(e);
+            if (e.has_page()) f(e);
+    }
+
+    /// Nothing is fast on this page any more; it is known as before.
+    void slow_down(TlbEntry& e)
+    {
+        const u64 other = static_cast<u64>(&e - &entries_[0]) ^ (kEntries / 2);
+        e.read_tag = e.write_tag = e.plain_tag = TlbEntry::tag(other * kPageSize);
+    }
+
+    /// Stores into the page of these granules are no longer plain.
+    void code_page_appeared(const u64* granules)
+    {
+        for (const u16 index : filled_)
+            if (TlbEntry& e = entries_[index]; e.code_granules == granules)
+                e.plain_tag = TlbEntry::tag((index ^ (kEntries / 2)) * kPageSize);
     }
 
 private:
-    static constexpr u64 kInFilled = 3;  // names no page, and is not kNoTag
+    static constexpr u64 kInFilled = 3;  // as it still stands in filled_; names no page, and is not kNoPage
 
-    static void forget(TlbEntry& e)
+    void forget(TlbEntry& e, u64 page)
     {
         e = TlbEntry{};
-        e.page_tag = kInFilled;  // as it still stands there
+        e.page_tag = page;
+        slow_down(e);
     }
 
     std::array<TlbEntry, kEntries> entries_{};

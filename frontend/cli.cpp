@@ -14,6 +14,7 @@
 #include "frontend/disk_command.h"
 #include "frontend/errors.h"
 #include "frontend/options.h"
+#include "frontend/lockstep_command.h"
 #include "frontend/run_command.h"
 #include "frontend/test_command.h"
 #include "frontend/units.h"
@@ -37,6 +38,7 @@ constexpr const char* kHelp =
     "  reprise cpu run FILE               execute machine code on a bare processor; JSON\n"
     "  reprise cpu models                 the processors that there are\n"
     "  reprise disk info FILE             what an image is and how it is used\n"
+    "  reprise lockstep IMAGE...          both engines side by side, compared\n"
     "  reprise version                    the version\n"
     "  reprise help                       this\n"
     "\n"
@@ -65,13 +67,14 @@ int dispatch(Arguments arguments)
     if (command == "test") return test_command(parse_test(rest));
     if (command == "conformance") return conformance_command(rest);
     if (command == "cpu") return cpu_command(rest);
+    if (command == "lockstep") return lockstep_command(rest);
     if (command == "disk") return disk_command(rest);
     if (command == "version" || command == "--version") {
         fmt::print("reprise {}\n", REPRISE_VERSION);
         return kSuccess;
     }
     if (command == "help" || command == "--help" || command == "-h") {
-        if (rest.size() == 1 && (rest[0] == "run" || rest[0] == "test" || rest[0] == "conformance"))
+        if (rest.size() == 1 && (rest[0] == "run" || rest[0] == "test" || rest[0] == "conformance" || rest[0] == "lockstep"))
             return dispatch({rest[0], "--help"});
         fmt::print("{}", kHelp);
         return kSuccess;
@@ -80,7 +83,7 @@ int dispatch(Arguments arguments)
     if (command.starts_with('-') || std::filesystem::is_regular_file(command, ignored))
         return run_command(parse_run(arguments));
     throw UsageError(fmt::format("there is no command '{}'{}; see 'reprise help'", command,
-                                 suggestion(command, {"run", "test", "conformance", "cpu", "disk", "version", "help"})));
+                                 suggestion(command, {"run", "test", "conformance", "cpu", "lockstep", "disk", "version", "help"})));
 }
 
 }  // namespace

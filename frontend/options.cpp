@@ -135,6 +135,17 @@ struct RunTexts {
     bool headless = false;
 };
 
+void add_engine_option(CLI::App& app, EngineChoice& engine)
+{
+    static const std::map<std::string, EngineChoice> names = {{"auto", EngineChoice::Automatic},
+                                                              {"interpreter", EngineChoice::Interpreter},
+                                                              {"translator", EngineChoice::Translator}};
+    app.add_option("--engine", engine, "interpreter, translator or auto")
+        ->transform(CLI::Transformer(names))
+        ->check(CLI::IsMember({EngineChoice::Automatic, EngineChoice::Interpreter, EngineChoice::Translator}))
+        ->group("Running");
+}
+
 void add_run_options(CLI::App& app, RunOptions& options, RunTexts& texts)
 {
     app.add_option("IMAGE", options.images,
@@ -149,6 +160,9 @@ void add_run_options(CLI::App& app, RunOptions& options, RunTexts& texts)
     app.add_flag("--fullscreen", options.fullscreen, "Start in full screen")->group("Display");
     app.add_flag("--mute", options.mute, "Start with the sound off")->group("Display");
     app.add_option("--speed", texts.speed, "Percent of real time, or max")->group("Running");
+    add_engine_option(app, options.engine);
+    app.add_flag("--stats", options.statistics, "Print what the translator did, at exit")
+        ->group("At exit");
     app.add_option("--exit-after", texts.exit_after, "Guest time to run: 5s, 250ms, 1m")
         ->group("Running");
     app.add_option("--exit-at-instruction", options.exit_at_instruction,
@@ -358,8 +372,18 @@ TestOptions parse_test(const std::vector<std::string>& arguments)
     app.add_option("--junit", options.junit, "Write the results as JUnit XML");
     app.add_option("--filter", options.filter, "Only scripts whose name contains this");
     app.add_flag("-v,--verbose", options.verbose, "Print every step");
+    add_engine_option(app, options.engine);
     parse_arguments(app, arguments);
     return options;
+}
+
+void choose_engine(Machine& machine, EngineChoice choice)
+{
+    const bool translated = choice != EngineChoice::Interpreter &&
+                            machine.set_engine(Engine::Translator);
+    if (choice != EngineChoice::Translator || translated) return;
+    throw UsageError(fmt::format("--engine translator: {}; use --engine auto or interpreter",
+                                 machine.why_no_translator()));
 }
 
 MachineOptions parse_machine_options(const std::vector<std::string>& arguments)

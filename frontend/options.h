@@ -40,8 +40,16 @@ struct MachineOptions {
 
 enum class DisplayKind { Automatic, Window, Terminal, Headless };
 
+/// Automatic: the translator, if there is one for this host.
+enum class EngineChoice { Automatic, Interpreter, Translator };
+
+/// Gives a new machine its engine. Throws UsageError if it is to have a translator and there is none.
+void choose_engine(Machine& machine, EngineChoice choice);
+
 struct RunOptions {
     MachineOptions machine;
+    EngineChoice engine = EngineChoice::Interpreter;
+    bool statistics = false;
     std::vector<std::string> images;
     DisplayKind display = DisplayKind::Automatic;
     int scale = 0;  // 0: what fits the desktop
@@ -64,6 +72,7 @@ struct TestOptions {
     std::vector<std::string> files;
     std::string media, artifacts, junit, filter;
     bool verbose = false;
+    EngineChoice engine = EngineChoice::Interpreter;
 };
 
 // `arguments` are what follows the command's name. They throw UsageError and HelpRequested.

@@ -10,7 +10,7 @@
 
 #include "frontend/errors.h"
 #include "frontend/gdb/server.h"
-#include "frontend/images.h"
+#include "frontend/media.h"
 #include "frontend/outputs.h"
 #include "frontend/png_file.h"
 #include "frontend/session.h"
@@ -89,88 +89,6 @@ std::unique_ptr<Display> make_display(const RunOptions& options, const MachineCo
 
 // ---- The machine -------------------------------------------------------------------------------
 
-/// What the images on the command line come to.
-struct Media {
-    MachineConfig config;
-    std::string saved_machine;
-    std::vector<std::string> floppies;
-    std::string unpacked_image;  // one that will be gone after this run
-};
-
-std::string unpacked_image_text(const std::string& path)
-{
-    return fmt::format(
-        "a machine that uses '{}' cannot be saved, because it was unpacked for this "
-        "run only: unpack it with gunzip first",
-        path);
-}
-
-void place(Media& media, const std::string& path, const std::string& shown_name)
-{
-    const ImageInfo info = inspect_image(path);
-    if (info.kind == ImageKind::Floppy && !media.config.floppy[0].path.empty()) {
-        media.floppies.push_back(path);
-        fmt::print(stderr, "reprise: {}: {}, for drive A: later\n", shown_name, info.explanation);
-        return;
-    }
-    const std::string drive = place_image(media.config, path, info.kind);
-    if (info.kind == ImageKind::Floppy) media.floppies.push_back(path);
-    fmt::print(stderr, "reprise: {}: {}, in {}\n", shown_name, info.explanation, drive);
-}
-
-std::string unpack_with_note(Media& media, const std::string& path, TemporaryDirectory& directory)
-{
-    std::string to = unpacked(path, directory);
-    if (to != path) {
-        media.unpacked_image = path;
-        fmt::print(stderr, "reprise: {} was unpacked: what the guest writes is not kept\n", path);
-    }
-    return to;
-}
-
-/// Absolute paths, so that a saved machine finds its media from any directory.
-void settle_drives(Media& media, TemporaryDirectory& directory)
-{
-    const auto settle = [&](DriveConfig& drive) {
-        if (drive.path.empty()) return;
-        drive.path = std::filesystem::absolute(unpack_with_note(media, drive.path, directory))
-                         .lexically_normal()
-                         .string();
-    };
-    std::ranges::for_each(media.config.floppy, settle);
-    std::ranges::for_each(media.config.ata, settle);
-    const auto make_absolute = [](std::string& path) {
-        if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
-    };
-    make_absolute(media.config.kernel.path);
-    for (KernelModule& module : media.config.kernel.initrd) make_absolute(module.path);
-}
-
-Media prepare_media(const RunOptions& options, TemporaryDirectory& directory)
-{
-    Media media;
-    std::vector<std::string> images = options.images;
-    const auto saved = std::ranges::find_if(images, is_savestate);
-    if (saved != images.end()) {
-        if (images.size() > 1 || options.machine.any())
-            throw UsageError(
-                fmt::format("'{}' is a saved machine and brings its own hardware and "
-                            "media: no other image or machine option goes with it",
-                            *saved));
-        media.saved_machine = *saved;
-        return media;
-    }
-    media.config = options.machine.config();
-    media.config.floppy[0].present = true;
-    if (images.empty() && !options.machine.any()) images = {demo_image()};
-    for (const std::string& image : images)
-        place(media, unpack_with_note(media, image, directory), image);
-    settle_drives(media, directory);
-    if (!options.save.empty() && !media.unpacked_image.empty())
-        throw UsageError(unpacked_image_text(media.unpacked_image));
-    if (options.post_port) media.config.post_port = *options.post_port;
-    return media;
-}
 
 // ---- Running -----------------------------------------------------------------------------------
 
@@ -271,9 +189,24 @@ bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const R
     return session.guest_exited();
 }
 
+void print_statistics(const Machine& machine)
+{
+    const TranslatorStatistics* s = machine.translator_statistics();
+    if (!s) {
+        fmt::print("translator: not in use\n");
+        return;
+    }
+    fmt::print("translator: {} blocks, {} bytes of code, {} links, dropped {} times\n"
+               "entered {} times; left for the interpreter {}, an event {}, a new jump {}, an unknown target {}; "
+               "{} calls of handlers\n",
+               s->blocks, s->code_bytes, s->links, s->flushes, s->entries, s->resumes, s->ends, s->jumps,
+               s->indirect_misses, s->calls);
+}
+
 void write_outcome(Machine& machine, const RunOptions& options)
 {
     if (options.screen_text) fmt::print("{}", machine.text_screen().to_utf8());
+    if (options.statistics) print_statistics(machine);
     if (options.state_hash)
         fmt::print("state-hash {:016x} at {} instructions, {} ns\n", machine.state_hash(),
                    machine.instructions(), machine.now());
@@ -291,7 +224,10 @@ void write_outcome(Machine& machine, const RunOptions& options)
 int run_command(const RunOptions& options)
 {
     TemporaryDirectory directory;
-    Media media = prepare_media(options, directory);
+    Media media = prepare_media(options.machine, options.images, directory);
+    if (!options.save.empty() && !media.unpacked_image.empty())
+        throw UsageError(unpacked_image_text(media.unpacked_image));
+    if (options.post_port) media.config.post_port = *options.post_port;
     std::unique_ptr<Display> display = make_display(options, media.config);
     catch_stop_signals();
     // A machine file or --rtc says what the clock shows; else a person expects the time of day,
@@ -301,6 +237,7 @@ int run_command(const RunOptions& options)
     std::unique_ptr<Machine> machine = media.saved_machine.empty()
                                            ? std::make_unique<Machine>(media.config)
                                            : Machine::load(media.saved_machine);
+    choose_engine(*machine, options.engine);
     connect_outputs(*machine, options);
     bool guest_exited = false;
     const std::unique_ptr<GdbServer> gdb = make_gdb_server(*machine, options);

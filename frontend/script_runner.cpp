@@ -168,6 +168,7 @@ std::string Runner::temporary_copy(const std::string& path)
 void Runner::take(std::unique_ptr<Machine> machine)
 {
     machine_ = std::move(machine);
+    choose_engine(*machine_, options_.engine);
     machine_->on_serial_output = [this](int port, u8 byte) {
         if (port == 0) serial_ += static_cast<char>(byte);
     };

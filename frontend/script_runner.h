@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "frontend/options.h"
 #include "frontend/script.h"
 
 namespace reprise {
@@ -13,6 +14,7 @@ struct RunnerOptions {
     bool require_media = false;  // a missing file is a failure and not a reason to skip
     std::function<void(const std::string& line)> on_line;  // progress and what print-hash prints
     bool verbose = false;
+    EngineChoice engine = EngineChoice::Interpreter;
 };
 
 struct TestResult {

@@ -90,6 +90,7 @@ RunnerOptions runner_options(const TestOptions& options)
     const char* require = std::getenv("REPRISE_REQUIRE_MEDIA");
     result.require_media = require && *require && std::string(require) != "0";
     result.verbose = options.verbose;
+    result.engine = options.engine;
     result.on_line = [](const std::string& line) {
         fmt::print("{}\n", line);
         std::fflush(stdout);

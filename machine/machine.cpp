@@ -133,6 +133,21 @@ void Machine::connect_outputs()
 
 const MachineConfig& Machine::config() const { return board_->config; }
 Time Machine::now() const { return board_->time_of(board_->cpu.state.clock); }
+bool Machine::set_engine(Engine engine)
+{
+    board_->cpu.set_engine(engine);
+    return board_->cpu.engine() == engine;
+}
+
+Engine Machine::engine() const { return board_->cpu.engine(); }
+
+std::string_view Machine::why_no_translator() const { return reprise::why_no_translator(board_->cpu); }
+
+const TranslatorStatistics* Machine::translator_statistics() const
+{
+    return board_->cpu.translator_statistics();
+}
+
 u64 Machine::instructions() const { return board_->cpu.state.clock - board_->cpu.state.idle; }
 int Machine::exit_code() const
 {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "devices/vga/frame.h"
+#include "machine/base/engine.h"
 #include "machine/base/scheduler.h"
 #include "machine/config.h"
 #include "machine/input.h"
@@ -45,6 +46,15 @@ public:
     Time now() const;
     u64 instructions() const;  // retired since power-on
     int exit_code() const;     // after Stop::Exit: (value << 1) | 1, as QEMU's isa-debug-exit
+
+    /// Who executes guest code from now on: the interpreter, until it is told otherwise. Not an input, as
+    /// nothing in the guest depends on it. False: there is no translator; see why_no_translator.
+    bool set_engine(Engine engine);
+    Engine engine() const;
+    /// The end of a sentence, or empty if there is one.
+    std::string_view why_no_translator() const;
+    /// Null while the interpreter does everything.
+    const TranslatorStatistics* translator_statistics() const;
 
     /// The only way in for the host. Takes effect now. Throws HostError if a medium cannot be
     /// opened; the drive then keeps the old one.

@@ -21,6 +21,7 @@ zlib1g-dev           compressed images
 libzstd-dev          saved machines
 libxxhash-dev        state hashes
 nasm                 assembles the demo disk and what starts kernels
+libasmjit-dev        writes the translator's host code
 seabios              the firmware the PC starts with
 '
 test_packages='

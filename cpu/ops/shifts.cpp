@@ -94,20 +94,20 @@ struct Bit {
 };
 
 /// BSF and BSR. The destination after a zero source, which the SDM leaves undefined, stays as it was
-/// (as on every processor known); so do the five undefined flags.
+/// (as on every processor known). Undefined flags: PF is that of the index, or set after a zero source; the
+/// others are cleared (as in AMD's Zen, seen on the host).
 template <bool forward>
 struct Scan {
     template <class T, Kind, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         const T value = TRY((source<T, S, attempt>(cpu, insn)));
-        const u32 others = cpu.flags.get() & ~ZF;
         if (value == 0) {
-            cpu.flags.set(others | ZF);
+            cpu.flags.set(ZF | PF);
             return true;
         }
-        cpu.flags.set(others);
         const int index = forward ? std::countr_zero(value) : kBits<T> - 1 - std::countl_zero(value);
+        cpu.flags.set(even_parity(static_cast<u64>(index)) ? PF : 0u);
         cpu.set_reg<T>(insn.dst, static_cast<T>(index));
         return true;
     }

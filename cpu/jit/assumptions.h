@@ -1,0 +1,28 @@
+/// What host code takes for granted about segments and the stack: part of a translation's key.
+#pragma once
+
+#include "cpu/blocks.h"
+
+namespace reprise::jit {
+
+/// Bits of a segment. `Wide`: offsets of 16 bits need no more than a check for the end of 64 KB.
+/// `Flat`: base 0 and no limit, so that an offset is a linear address.
+enum SegmentBit : u8 { kWideRead = 1, kWideWrite = 2, kFlatRead = 4, kFlatWrite = 8 };
+
+struct Assumptions {
+    u64 key = 0;
+
+    u8 segment(u8 seg) const { return key >> 4 * seg & 15; }
+    bool wide_stack() const { return key >> 24 & 1; }  // ESP, not SP
+    u64 code_limit() const { return key >> 32; }
+
+    static Assumptions of(const u8 (&segments)[6], bool wide_stack, u32 code_limit)
+    {
+        Assumptions a;
+        for (u8 seg = 0; seg < 6; ++seg) a.key |= u64{segments[seg]} << 4 * seg;
+        a.key |= u64{wide_stack} << 24 | u64{code_limit} << 32;
+        return a;
+    }
+};
+
+}  // namespace reprise::jit

@@ -1,0 +1,107 @@
+/// Writes the host code of one block.
+///
+/// Most instructions are copied: the guest's registers are in the host's of the same name, the
+/// guest's flags in the host's, and only memory operands change. Because the flags are the guest's,
+/// and any access to memory may show them to a fault's handler, the code around an instruction uses
+/// nothing that writes flags: it adds with LEA, shifts with SHRX, masks with PEXT and decides with
+/// JRCXZ.
+///
+/// Whatever is not fast here (memory that the TLB does not have, MMIO, stores beside code, limits)
+/// leaves to the interpreter with all registers as they were before the instruction.
+#pragma once
+
+#include "cpu/jit/assembler.h"
+#include "cpu/jit/assumptions.h"
+#include "cpu/jit/engine.h"
+
+namespace reprise::jit {
+
+class BlockWriter {
+public:
+    BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, bool paging,
+                const u8* address);
+
+    /// False: there is nothing to gain.
+    bool write();
+    /// After write(): puts the code where it will run.
+    void finish(CodeMemory& memory);
+
+private:
+    using Label = asmjit::Label;
+
+    /// Host code beside the main line: leaves through `exit`.
+    struct Cold {
+        Label label;
+        Exit* exit = nullptr;
+        bool parked = false;  // RCX is in r10
+    };
+    /// The same for a store: it may be fast in spite of code on its page, and then goes on at
+    /// `hit`.
+    struct ColdStore {
+        Label cold, hit, fail;
+        const Insn* insn = nullptr;  // null: on the stack, `depth` bytes from its top
+        u8 seg = 0;
+        bool narrow = false;  // the offset has 16 bits
+        int size = 0;
+        int depth = 0;
+    };
+
+    bool write_insn(u32 index);
+    bool write_copy(const Insn& insn, const Opcode& row);
+    void write_call(u32 index);
+    void write_lea(const Insn& insn);
+    void write_offset_move(const Insn& insn, bool store);
+    bool write_push(const Insn& insn, const Opcode& row);
+    void write_pop(const Insn& insn);
+    void write_leave(const Insn& insn);
+    void move_sp(int by);
+
+    bool is_charge_point(const Insn& insn) const;
+    void write_charge(u32 index);
+    void write_charge_keeping_flags(u32 index);
+
+    // Memory. Afterwards the operand is at [r8 + r9], and r10 and r11 are free.
+    void access(const Insn& insn, int size, bool write);
+    void access_stack(int depth, int size, bool write);
+    void effective_address(const Insn& insn);
+    void stack_address(int depth);
+    void check(u8 seg, bool narrow, int size, const Label& fail, i32 tag, bool write,
+               const Label& hit = Label());
+    void test(u8 seg, bool narrow, int size, i32 tag, bool write);
+    void cold_store(const ColdStore& store);
+
+    bool write_end(const Insn& insn);
+    void push_immediate(int size, u64 value);
+    void write_return(const Insn& insn);
+    void write_indirect(const Insn& insn, bool call);
+    void write_loop(const Insn& insn, bool jcxz, u64 target, u64 behind);
+    void jump_to(const Insn& insn, u8 link, u64 ip, int condition);
+    void dispatch();
+
+    Exit& new_exit(Exit::Kind kind, u32 index);
+    Label exit_label(Exit::Kind kind, u32 index);
+    Label resume_label();
+    const Insn* insn_at(u32 index) const { return &block_.insns[index]; }
+    bool reachable(u64 ip) const;
+    u64 next_ip(const Insn& insn) const { return block_.ip + insn.offset + insn.length; }
+
+    Engine& engine_;
+    Code& code_;
+    Block& block_;
+    Assumptions assumptions_;
+    bool paging_;
+    HostAssembler host_;
+    asmjit::x86::Assembler& a_;
+
+    u32 index_ = 0;  // of the present instruction
+    Label resume_;   // see resume_label
+    bool charged_ = false;
+    u32 copied_ = 0;  // instructions that host code executes itself
+    Label entry_, indirect_;
+    std::vector<Cold> colds_;
+    std::vector<ColdStore> stores_;
+    std::vector<std::pair<Exit*, u32>> sites_;  // offsets of displacements
+    std::vector<std::pair<Exit*, Label>> stubs_;
+};
+
+}  // namespace reprise::jit

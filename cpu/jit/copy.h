@@ -1,0 +1,40 @@
+/// Host machine code for instructions that are carried over as they are, with other operands.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "cpu/opcodes.h"
+
+namespace reprise::jit {
+
+/// Where the E operand of a copied instruction is.
+struct HostMemory {
+    u8 base = 0, index = 0;  // host registers; the address is their sum
+};
+
+/// Bytes of one instruction.
+struct HostCode {
+    std::array<u8, 16> bytes{};
+    u8 size = 0;
+
+    void put(u8 byte) { bytes[size++] = byte; }
+    void put(u64 value, int count)
+    {
+        for (int i = 0; i < count; ++i) put(static_cast<u8>(value >> 8 * i));
+    }
+};
+
+/// The host register that holds a general register of the guest.
+constexpr u8 host_register(u8 reg) { return reg == RSP ? 15 : reg; }
+
+/// A register operand as Insn has it: 10h says that it is AH CH DH BH.
+constexpr bool is_high_byte(u8 reg) { return (reg & kHighByte) != 0; }
+
+/// Encodes `insn`. If its E operand is in memory, that is at `memory`. `replaced`: a host byte
+/// register instead of the register operand. Nothing: it has AH CH DH BH together with a register
+/// that only REX can name.
+std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
+                                         const HostMemory* memory, std::optional<u8> replaced = {});
+
+}  // namespace reprise::jit

@@ -1,0 +1,311 @@
+#include "cpu/jit/engine.h"
+
+#include <algorithm>
+
+#include "cpu/jit/block_writer.h"
+#include "cpu/jit/host.h"
+
+namespace reprise::jit {
+
+/// Handlers of a block's first instruction.
+struct Handlers {
+    static const Insn* count(Cpu& cpu, const Insn* insn) { return Engine::of(cpu).count(insn); }
+    static const Insn* enter(Cpu& cpu, const Insn* insn) { return Engine::of(cpu).enter(insn); }
+};
+
+Engine& Engine::of(Cpu& cpu) { return static_cast<Engine&>(*cpu.translator_); }
+
+Engine::Engine(Cpu& cpu) : cpu_(cpu), memory_(kCodeBytes)
+{
+    if (!memory_.ok()) return;
+    const auto offset = [&](const void* member) {
+        return static_cast<i32>(static_cast<const char*>(member) -
+                                reinterpret_cast<const char*>(&cpu_));
+    };
+    offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0])};
+    stubs_ = write_stubs(memory_, {offsets_.gpr}, call);
+    kept_ = memory_.used();
+}
+
+const TranslatorStatistics& Engine::statistics() const
+{
+    statistics_.code_bytes = memory_.used();
+    return statistics_;
+}
+
+// ---- Blocks come and go
+// --------------------------------------------------------------------------------
+
+void Engine::added(Block& block)
+{
+    if (!block.crosses_page) block.insns[0].exec = Handlers::count;
+}
+
+void Engine::retired(Block& block)
+{
+    const auto found = codes_.find(&block);
+    if (found == codes_.end()) return;
+    for (auto& code : found->second) {
+        for (Exit* exit : std::vector<Exit*>(code->incoming)) unlink(*exit);
+        for (Exit& exit : code->exits)
+            if (exit.target) unlink(exit);
+        for (auto& table : tables_)
+            if (table) table->remove(block.ip, code->indirect, stubs_.indirect_miss);
+        // It may be executing: kept until the interpreter enters host code again.
+        graveyard_.push_back(std::move(code));
+    }
+    codes_.erase(found);
+}
+
+void Engine::cleared()
+{
+    for (auto& [block, codes] : codes_) {
+        block->code = nullptr;
+        for (auto& code : codes) graveyard_.push_back(std::move(code));
+    }
+    codes_.clear();
+    between_pages_.clear();
+    for (auto& table : tables_) {
+        if (!table) continue;
+        table->clear(stubs_.indirect_miss);
+        table->context = 0;
+    }
+    table_ = nullptr;
+    memory_.reset(kept_);
+}
+
+void Engine::mapping_changed()
+{
+    for (Exit* exit : std::vector<Exit*>(between_pages_)) unlink(*exit);
+}
+
+/// Its host code is all dropped; the blocks stay, and are counted anew.
+void Engine::flush()
+{
+    ++statistics_.flushes;
+    for (auto& [block, codes] : codes_) {
+        block->entries = 0;
+        block->insns[0].exec = Handlers::count;
+    }
+    cleared();
+}
+
+void Engine::link(Exit& exit, Code& target)
+{
+    ++statistics_.links;
+    exit.target = &target;
+    target.incoming.push_back(&exit);
+    if (!exit.same_page) between_pages_.push_back(&exit);
+    memory_.patch(exit.site, target.entry);
+}
+
+void Engine::unlink(Exit& exit)
+{
+    std::erase(exit.target->incoming, &exit);
+    exit.target = nullptr;
+    if (!exit.same_page) std::erase(between_pages_, &exit);
+    memory_.patch(exit.site, exit.stub);
+}
+
+// ---- Translating
+// -----------------------------------------------------------------------------------------
+
+Assumptions Engine::assumptions()
+{
+    if (!cpu_.segments_changed_) return assumptions_;
+    cpu_.segments_changed_ = false;
+    u8 bits[6] = {};
+    const bool real = cpu_.real_or_v86();
+    for (u8 seg = 0; seg < 6; ++seg) {
+        const Cpu::FastSegment& s = cpu_.fast_[seg];
+        const auto of = [&](u64 end, SegmentBit wide, SegmentBit flat) {
+            const bool is_flat = !real && s.base == 0 && end == u64{1} << 32;
+            return (end > 0xFFFF ? wide : 0) | (is_flat ? flat : 0);
+        };
+        bits[seg] = static_cast<u8>(of(s.read_end, kWideRead, kFlatRead) |
+                                    of(s.write_end, kWideWrite, kFlatWrite));
+    }
+    assumptions_ = Assumptions::of(bits, cpu_.stack_mask_ != 0xFFFF, cpu_.state.seg[CS].limit);
+    return assumptions_;
+}
+
+Code* Engine::code_for(Block& block)
+{
+    const u64 key = assumptions().key;
+    if (Code* code = static_cast<Code*>(block.code); code && code->key == key) return code;
+    auto& codes = codes_[&block];
+    for (auto& code : codes)
+        if (code->key == key) {
+            block.code = code.get();
+            return code.get();
+        }
+    return codes.size() < kVariants ? translate(block) : nullptr;
+}
+
+/// Null: it stays with the interpreter.
+Code* Engine::translate(Block& block)
+{
+    if (memory_.left() < kLargestBlock) flush();
+    auto code = std::make_unique<Code>();
+    code->block = &block;
+    code->key = assumptions().key;
+    BlockWriter writer(*this, *code, assumptions(), (cpu_.state.cr0 & kCr0Pg) != 0, memory_.next());
+    if (!writer.write()) {
+        block.insns[0].exec = block.first;
+        return nullptr;
+    }
+    writer.finish(memory_);
+    ++statistics_.blocks;
+    block.code = code.get();
+    block.insns[0].exec = Handlers::enter;
+    return codes_[&block].emplace_back(std::move(code)).get();
+}
+
+TargetTable& Engine::targets()
+{
+    if (table_ && table_->context == cpu_.context_) return *table_;
+    std::unique_ptr<TargetTable>* oldest = &tables_[0];
+    table_ = nullptr;
+    for (auto& table : tables_) {
+        if (table && table->context == cpu_.context_) table_ = table.get();
+        if (!table || (*oldest && table->last_used < (*oldest)->last_used)) oldest = &table;
+    }
+    if (!table_) {
+        if (*oldest) (*oldest)->clear(stubs_.indirect_miss);
+        else *oldest = std::make_unique<TargetTable>(stubs_.indirect_miss);
+        table_ = oldest->get();
+        table_->context = cpu_.context_;
+    }
+    table_->last_used = ++uses_;
+    return *table_;
+}
+
+// ---- In and out of host code
+// -----------------------------------------------------------------------------
+
+/// The number of executions decides what is translated.
+const Insn* Engine::count(const Insn* first)
+{
+    Block& block = *cpu_.block_;
+    if (++block.entries >= kHot && may_enter() && translate(block)) return enter(first);
+    return block.first(cpu_, first);
+}
+
+bool Engine::may_enter() const
+{
+    return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.mode64() && !cpu_.debug_ &&
+           cpu_.state.gpr[RSP] >> 32 == 0;
+}
+
+const Insn* Engine::enter(const Insn* first)
+{
+    Block& block = *cpu_.block_;
+    Code* code = may_enter() ? code_for(block) : nullptr;
+    if (!code) return block.first(cpu_, first);
+    graveyard_.clear();
+    ++statistics_.entries;
+    cpu_.via_ = nullptr;
+    entry_.code = code->entry;
+    entry_.tlb = cpu_.tlb_;
+    entry_.targets = targets().data();
+    entry_.stop_at = cpu_.stop_at_;
+    entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
+    entry_.flags = lahf_seto_of(cpu_.flags.get());
+    const Exit* exit = stubs_.enter(&entry_, &cpu_);
+    return chain(cpu_, exit ? left(*exit) : missed());
+}
+
+/// The clock at the beginning of a block of which `charged` instructions have been charged.
+u64 Engine::clock_before(i64 budget, u64 charged) const
+{
+    return entry_.stop_at - kReserve + static_cast<u64>(budget) - charged;
+}
+
+void Engine::arrive(const Code& code, i64 budget, u64 charged)
+{
+    cpu_.state.clock = clock_before(budget, charged);
+    cpu_.enter(*code.block);
+    cpu_.flags.set(eflags_of(entry_.flags));
+}
+
+/// Where the interpreter goes on, or null: Cpu::run decides.
+const Insn* Engine::left(const Exit& exit)
+{
+    if (exit.kind == Exit::Kind::Leave) return nullptr;
+    arrive(*exit.code, entry_.budget, exit.charged);
+    if (exit.kind == Exit::Kind::Jump) return jumped(const_cast<Exit&>(exit));
+    ++(exit.kind == Exit::Kind::End ? statistics_.ends : statistics_.resumes);
+    // Not through the handler that enters host code.
+    Block& block = *exit.code->block;
+    if (exit.insn == block.insns && block.valid) return block.first(cpu_, exit.insn);
+    return exit.insn;
+}
+
+/// Follows the link of the interpreter's block; if that leads to host code, the next time goes
+/// there at once.
+const Insn* Engine::jumped(Exit& exit)
+{
+    ++statistics_.jumps;
+    const Insn* next = cpu_.continue_at(exit.code->block->count, exit.link, exit.ip);
+    if (!next) return nullptr;
+    Block& block = *cpu_.block_;
+    Code* code = static_cast<Code*>(block.code);
+    if (code && block.valid && code->key == exit.code->key && exit.code->block->valid)
+        link(exit, *code);
+    return next;
+}
+
+/// A return or indirect jump to where the table has nothing, or something else.
+const Insn* Engine::missed()
+{
+    ++statistics_.indirect_misses;
+    cpu_.state.clock = clock_before(entry_.budget, 0);
+    cpu_.flags.set(eflags_of(entry_.flags));
+    cpu_.state.rip = entry_.ip;
+    const Cpu::Jump& jump = cpu_.jumps_[entry_.ip % Cpu::kJumps];
+    if (jump.ip != entry_.ip || jump.context != cpu_.context_ || !jump.block->valid ||
+        cpu_.state.clock + jump.block->count > cpu_.stop_at_)
+        return nullptr;
+    const Code* code = static_cast<const Code*>(jump.block->code);
+    if (code && code->key == assumptions().key) targets().add(entry_.ip, code->indirect);
+    return cpu_.enter(*jump.block);
+}
+
+/// Executes one instruction by its handler, and decides whether host code may go on behind it.
+const Exit* Engine::call(Call* call, Cpu* cpu, EntryState* entry, i64 budget)
+{
+    Engine& engine = of(*cpu);
+    ++engine.statistics_.calls;
+    Block& block = *call->code->block;
+    engine.arrive(*call->code, budget, call->charged);
+    const Insn* next = call->insns[0].exec(*cpu, call->insns);
+    entry->flags = lahf_seto_of(cpu->flags.get());
+    if (next != &call->insns[1]) {
+        static constexpr Exit kLeave{.kind = Exit::Kind::Leave};
+        return &kLeave;
+    }
+    const bool unchanged = cpu->stop_at_ == entry->stop_at && block.valid &&
+                           cpu->tlb_ == entry->tlb && cpu->context_ == engine.table_->context &&
+                           engine.assumptions().key == call->code->key &&
+                           cpu->state.gpr[RSP] >> 32 == 0;
+    return unchanged ? nullptr : &call->after;
+}
+
+}  // namespace reprise::jit
+
+namespace reprise {
+
+std::string_view why_no_translator(const Cpu& cpu)
+{
+    if (!cpu.at_least(Level::I80386)) return "it translates for processors since the 80386";
+    return jit::missing_features();
+}
+
+std::unique_ptr<Translator> make_translator(Cpu& cpu)
+{
+    if (!why_no_translator(cpu).empty()) return nullptr;
+    auto engine = std::make_unique<jit::Engine>(cpu);
+    return engine->ok() ? std::move(engine) : nullptr;
+}
+
+}  // namespace reprise

@@ -1,0 +1,134 @@
+/// The translator for x86-64 hosts: when blocks are translated, how host code is entered and left,
+/// how blocks are linked. Writing the code itself: block_writer.h.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "cpu/cpu.h"
+#include "cpu/jit/assumptions.h"
+#include "cpu/jit/code.h"
+#include "cpu/jit/code_memory.h"
+#include "cpu/jit/stubs.h"
+#include "cpu/translator.h"
+
+namespace reprise::jit {
+
+/// Where indirect jumps go: by the low 16 bits of the address, as that many bits can be had without
+/// touching the flags. True in one context of the CPU. The target checks that it is the right one.
+class TargetTable {
+public:
+    explicit TargetTable(const u8* miss) : targets_(kTargets, miss) {}
+
+    const u8* const* data() const { return targets_.data(); }
+    void add(u64 ip, const u8* target)
+    {
+        const u16 index = static_cast<u16>(ip);
+        targets_[index] = target;
+        filled_.push_back(index);
+    }
+    void remove(u64 ip, const u8* target, const u8* miss)
+    {
+        if (targets_[static_cast<u16>(ip)] == target) targets_[static_cast<u16>(ip)] = miss;
+    }
+    void clear(const u8* miss)
+    {
+        for (const u16 index : filled_) targets_[index] = miss;
+        filled_.clear();
+    }
+
+    u32 context = 0;  // Cpu::context_; 0: none
+    u64 last_used = 0;
+
+private:
+    static constexpr std::size_t kTargets = 1 << 16;
+    std::vector<const u8*> targets_;
+    std::vector<u16> filled_;
+};
+
+class Engine : public Translator {
+public:
+    /// Executions after which a block is translated.
+    static constexpr u32 kHot = 24;
+    /// Host code ends this many instructions before the next event; the interpreter executes those.
+    /// It looks once in each block, so it may be up to two blocks late.
+    static constexpr u64 kReserve = 2 * Block::kMaxInsns + 16;
+    static constexpr std::size_t kCodeBytes = 64 << 20;
+
+    explicit Engine(Cpu& cpu);
+
+    bool ok() const { return memory_.ok(); }
+
+    void added(Block& block) override;
+    void retired(Block& block) override;
+    void cleared() override;
+    void mapping_changed() override;
+    const TranslatorStatistics& statistics() const override;
+
+    // ---- For BlockWriter
+    // -----------------------------------------------------------------------------
+
+    const Stubs& stubs() const { return stubs_; }
+    /// Offsets from the Cpu of what its fast path knows about a segment.
+    i32 segment_base(u8 seg) const
+    {
+        return offsets_.segments + seg * static_cast<i32>(sizeof(Cpu::FastSegment));
+    }
+    i32 segment_end(u8 seg, bool write) const
+    {
+        return segment_base(seg) + static_cast<i32>(write ? offsetof(Cpu::FastSegment, write_end)
+                                                          : offsetof(Cpu::FastSegment, read_end));
+    }
+
+private:
+    friend struct Handlers;
+
+    static Engine& of(Cpu& cpu);
+
+    /// More than the longest code of a block.
+    static constexpr std::size_t kLargestBlock = 64 << 10;
+    /// Translations of one block under different assumptions.
+    static constexpr std::size_t kVariants = 6;
+
+    const Insn* count(const Insn* first);
+    const Insn* enter(const Insn* first);
+    const Insn* left(const Exit& exit);
+    const Insn* jumped(Exit& exit);
+    const Insn* missed();
+    static const Exit* call(Call* call, Cpu* cpu, EntryState* entry, i64 budget);
+
+    bool may_enter() const;
+    Assumptions assumptions();
+    Code* code_for(Block& block);
+    Code* translate(Block& block);
+    TargetTable& targets();
+    void flush();
+    void link(Exit& exit, Code& target);
+    void unlink(Exit& exit);
+    u64 clock_before(i64 budget, u64 charged) const;
+    void arrive(const Code& code, i64 budget, u64 charged);
+
+    struct Offsets {  // from the Cpu
+        i32 gpr = 0, segments = 0;
+    };
+
+    Cpu& cpu_;
+    CodeMemory memory_;
+    Stubs stubs_;
+    std::size_t kept_ = 0;  // bytes of stubs
+    Offsets offsets_;
+    EntryState entry_;
+    Assumptions assumptions_;
+    std::unordered_map<Block*, std::vector<std::unique_ptr<Code>>> codes_;
+    std::vector<std::unique_ptr<Code>>
+        graveyard_;                     // of retired blocks, one of which may be executing
+    std::vector<Exit*> between_pages_;  // linked
+    std::array<std::unique_ptr<TargetTable>, 16> tables_;
+    TargetTable* table_ = nullptr;  // of the present context, perhaps
+    u64 uses_ = 0;
+    mutable TranslatorStatistics statistics_;
+};
+
+}  // namespace reprise::jit

@@ -1,0 +1,64 @@
+/// The code around host code: entering, leaving, calling a handler.
+///
+/// Registers while host code runs, for guests of 16 and 32 bits:
+///     rax rcx rdx rbx rbp rsi rdi   the guest's of the same name; r15 is ESP
+///     flags                         the guest's arithmetic flags
+///     r12   the Cpu                 r13   the budget: negative while host code may go on
+///     r14   the TLB's entries       r8..r11   free between instructions
+///     rsp   the Frame below
+#pragma once
+
+#include "cpu/jit/code.h"
+#include "cpu/jit/code_memory.h"
+
+namespace reprise {
+class Cpu;
+}
+
+namespace reprise::jit {
+
+/// What host code is entered with, and what it has left.
+struct EntryState {
+    const u8* code = nullptr;
+    const void* tlb = nullptr;
+    const u8* const* targets = nullptr;
+    i64 budget = 0;
+    u64 stop_at = 0;  // Cpu::stop_at_: the budget counts from it
+    u32 flags = 0;    // as LAHF and SETO give them: AH and AL
+    u64 ip = 0;       // of an indirect jump whose target is unknown
+};
+
+/// On the host's stack.
+struct Frame {
+    EntryState* state;
+    const u8* const* targets;
+    u64 index_mask;  // of PEXT: the bits of a linear address that choose a TLB entry
+    u64 one;
+    u64 scratch;
+    u64 scratch2;
+};
+
+/// Offsets from the Cpu that the stubs need.
+struct StubOffsets {
+    i32 gpr;
+};
+
+/// Addresses of the stubs.
+struct Stubs {
+    /// Runs host code until it is left. Null: an indirect jump to EntryState::ip.
+    const Exit* (*enter)(EntryState*, Cpu*) = nullptr;
+    const u8* leave = nullptr;          // r8 = Exit
+    const u8* indirect_miss = nullptr;  // r8 = where to
+    const u8* call = nullptr;           // called; r8 = Call
+};
+
+/// What Stubs::call calls: null to go on, or the exit to take.
+using CallFunction = const Exit* (*)(Call*, Cpu*, EntryState*, i64 budget);
+
+Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction call);
+
+/// EFLAGS from what LAHF and SETO gave, and back.
+u32 eflags_of(u32 lahf_seto);
+u32 lahf_seto_of(u32 eflags);
+
+}  // namespace reprise::jit
