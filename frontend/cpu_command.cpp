@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <fstream>
 
 #include "frontend/cpu_tools/cpu_job.h"
@@ -20,16 +21,17 @@ using Arguments = std::vector<std::string>;
 constexpr u64 kMostMemory = u64{4} << 30;
 
 struct RunTexts {
-    std::string cpu, address, entry, memory = "16M", json;
+    std::string mode = "16", cpu, address, entry, memory = "16M", json;
     std::vector<std::string> registers, contents, dumps;
 };
 
 u64 parse_number(const char* option, const std::string& text)
 {
-    char* end = nullptr;
-    errno = 0;
-    const unsigned long long value = std::strtoull(text.c_str(), &end, 0);
-    if (text.empty() || text[0] == '-' || *end || errno)
+    const bool hex = text.starts_with("0x") || text.starts_with("0X");
+    const char* const end = text.data() + text.size();
+    u64 value = 0;
+    const auto read = std::from_chars(text.data() + (hex ? 2 : 0), end, value, hex ? 16 : 10);
+    if (read.ec != std::errc{} || read.ptr != end)
         throw UsageError(
             fmt::format("{} {}: expected a number, such as 4096 or 0x1000", option, text));
     return value;
@@ -51,9 +53,9 @@ void add_options(CLI::App& app, CpuJob& job, RunTexts& texts)
         app.add_option(name, values, text)->allow_extra_args(false);
     };
     app.add_option("FLAT", job.code, "Machine code without any header (nasm -f bin)")->required();
-    app.add_option("--mode", job.mode,
+    app.add_option("--mode", texts.mode,
                    "16: real mode, 32: flat protected mode, 64: 64-bit mode (default 16)")
-        ->check(CLI::IsMember({16, 32, 64}));
+        ->check(CLI::IsMember({"16", "32", "64"}));
     app.add_option("--cpu", texts.cpu,
                    "The model (default pentium; with --mode 64 x86-64-v2); see 'cpu models'");
     app.add_option("--at", texts.address, "Physical address of the code (default 0x1000)");
@@ -77,6 +79,7 @@ CpuJob parse_job(const Arguments& arguments, RunTexts& texts)
     CpuJob job;
     add_options(app, job, texts);
     parse_arguments(app, arguments);
+    job.mode = std::stoi(texts.mode);
     const char* usual = job.mode == 64 ? "x86-64-v2" : "pentium";
     job.model = find_cpu_model(texts.cpu.empty() ? usual : cpu_model(texts.cpu));
     if (!texts.address.empty()) job.address = parse_number("--at", texts.address);

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cpu/bare_cpu.h"
@@ -18,18 +17,29 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-std::vector<u8> read_file(const std::string& path)
+/// All of a file, which has at most as many bytes as memory: some never end.
+std::vector<u8> read_file(const std::string& path, u64 memory_bytes)
 {
+    constexpr std::size_t kPiece = 65536;
     std::ifstream file(path, std::ios::binary);
-    std::vector<u8> bytes{std::istreambuf_iterator<char>(file), {}};
+    std::vector<u8> bytes;
+    std::size_t used = 0;
+    while (file && used <= memory_bytes) {
+        bytes.resize(used + kPiece);
+        file.read(reinterpret_cast<char*>(bytes.data() + used), kPiece);
+        used += static_cast<std::size_t>(file.gcount());
+    }
     if (!file.is_open() || file.bad()) throw HostError(fmt::format("cannot read '{}'", path));
+    if (used > memory_bytes)
+        throw HostError(fmt::format("'{}' is larger than {} bytes of memory", path, memory_bytes));
+    bytes.resize(used);
     return bytes;
 }
 
-std::vector<u8> read_memory_source(const std::string& source)
+std::vector<u8> read_memory_source(const std::string& source, u64 memory_bytes)
 {
     std::error_code ignored;
-    if (std::filesystem::is_regular_file(source, ignored)) return read_file(source);
+    if (std::filesystem::is_regular_file(source, ignored)) return read_file(source, memory_bytes);
     if (source.empty() || source.size() % 2 ||
         source.find_first_not_of("0123456789abcdefABCDEF") != source.npos)
         throw HostError(
@@ -82,13 +92,18 @@ Json stop_json(const BareCpu::Stop& stop)
     return json;
 }
 
+void check_dumps(const CpuJob& job)
+{
+    for (const auto& [address, length] : job.dumps)
+        if (address > job.memory_bytes || length > job.memory_bytes - address)
+            throw HostError(fmt::format("--dump 0x{:X},{}: memory has {} bytes", address, length,
+                                        job.memory_bytes));
+}
+
 Json memory_json(const BareCpu& bare, const CpuJob& job)
 {
     Json json = Json::array();
     for (const auto& [address, length] : job.dumps) {
-        if (address > bare.bus.ram.size() || length > bare.bus.ram.size() - address)
-            throw HostError(fmt::format("--dump 0x{:X},{}: memory has {} bytes", address, length,
-                                        bare.bus.ram.size()));
         std::string bytes;
         for (u64 i = 0; i < length; ++i) bytes += fmt::format("{:02X}", bare.bus.ram[address + i]);
         json.push_back({{"address", hex_text(address, 8)}, {"bytes", std::move(bytes)}});
@@ -110,16 +125,15 @@ int exit_code(BareCpu::Reason reason)
 
 CpuJobResult run_cpu_job(const CpuJob& job)
 {
+    check_dumps(job);
     BareCpu bare(*job.model, job.memory_bytes);
-    load(bare, job.address, read_file(job.code), "the code");
+    load(bare, job.address, read_file(job.code, job.memory_bytes), "the code");
     for (const auto& [address, source] : job.memory)
-        load(bare, address, read_memory_source(source), source);
+        load(bare, address, read_memory_source(source, job.memory_bytes), source);
     start(bare, job);
     for (const auto& [name, value] : job.registers) set_register(bare.cpu, name, value);
     settle_registers(bare.cpu);
     bare.deliver_exceptions(job.deliver);
-    memory_json(bare, job);  // finds wrong ranges before anything runs
-
     const u64 before = bare.cpu.state.clock;
     const BareCpu::Stop stop = bare.run(job.limit);
     const u64 ticks = bare.cpu.state.clock - before;

@@ -3,18 +3,27 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
+
 #include "machine/base/error.h"
 
 namespace reprise {
 
 namespace {
 
-constexpr std::size_t kMaxFileBytes = std::size_t{1}
-                                      << 30;  // unpacked; the largest known has 60 MB
+constexpr std::size_t kMostMegabytes = 256;  // unpacked; the largest file known has 60
+constexpr std::size_t kMostBytes = kMostMegabytes << 20;
+constexpr std::size_t kMostTests = 100'000;  // the largest file known has 10,000
 
 struct Damaged {
     std::string what;
 };
+
+bool begins_as_moo(std::span<const u8> data)
+{
+    static constexpr std::string_view kMagic = "MOO ";
+    return data.size() >= kMagic.size() && std::equal(kMagic.begin(), kMagic.end(), data.begin());
+}
 
 std::vector<u8> read_all(const std::string& path)
 {
@@ -25,13 +34,15 @@ std::vector<u8> read_all(const std::string& path)
     int n = 0;
     while ((n = gzread(file, all.data() + used, static_cast<unsigned>(all.size() - used))) > 0) {
         used += static_cast<std::size_t>(n);
-        if (used == all.size() && all.size() < kMaxFileBytes) all.resize(2 * all.size());
+        if (used >= 4 && !begins_as_moo(all)) break;  // parse_moo will say so
+        if (used == all.size() && all.size() < kMostBytes) all.resize(2 * all.size());
         if (used == all.size()) break;
     }
     int code = Z_OK;
     static_cast<void>(gzerror(file, &code));
     gzclose(file);
-    if (used == kMaxFileBytes) throw HostError(fmt::format("'{}' is larger than 1 GB", path));
+    if (used == kMostBytes)
+        throw HostError(fmt::format("'{}' is larger than {} MB", path, kMostMegabytes));
     if (n < 0 || code == Z_BUF_ERROR)
         throw HostError(fmt::format("'{}' cannot be unpacked: it is damaged or incomplete", path));
     all.resize(used);
@@ -59,10 +70,14 @@ struct Reader {
         return part;
     }
 
+    /// For terminals too: whatever is not printable becomes a question mark.
     std::string text(std::size_t size)
     {
         const Reader part = take(size);
-        return {part.data.begin(), part.data.end()};
+        std::string text(part.data.begin(), part.data.end());
+        for (char& c : text)
+            if (c < ' ' || c > '~') c = '?';
+        return text;
     }
 };
 
@@ -161,6 +176,8 @@ MooFile parse(Reader in)
         if (id == "RMSK") read_narrow(chunk, defined, true);
         if (id == "RM32") read_wide(chunk, defined, true);
         if (id != "TEST") continue;
+        if (file.tests.size() == kMostTests)
+            throw Damaged{fmt::format("it has more than {} tests", kMostTests)};
         file.tests.push_back(read_test(chunk, defined, file.wide));
         file.tests.back().number = static_cast<u32>(file.tests.size() - 1);
     }
@@ -171,11 +188,10 @@ MooFile parse(Reader in)
 
 MooFile parse_moo(std::span<const u8> data, const std::string& path)
 {
-    Reader in{data};
-    if (data.size() < 8 || in.text(4) != "MOO ")
+    if (!begins_as_moo(data))
         throw HostError(fmt::format("'{}' is not a MOO file: it does not begin with 'MOO '", path));
     try {
-        return parse(in);
+        return parse({data.subspan(4)});
     } catch (const Damaged& damaged) {
         throw HostError(fmt::format("'{}' is damaged: {}", path, damaged.what));
     }

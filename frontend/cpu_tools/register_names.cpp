@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 #include "machine/base/error.h"
@@ -55,17 +56,20 @@ std::optional<u8> numbered(std::string_view name, std::string_view prefix, unsig
 Xmm parse_number(const std::string& text)
 {
     const bool hex = text.starts_with("0x") || text.starts_with("0X");
-    const std::string digits = text.substr(hex ? 2 : 0);
-    const bool valid =
-        !digits.empty() && digits.size() <= (hex ? 32 : 19) &&
-        digits.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") == text.npos;
+    const std::string_view digits = std::string_view(text).substr(hex ? 2 : 0);
+    const auto read = [&](std::string_view part, u64& value) {
+        const char* const end = part.data() + part.size();
+        const auto result = std::from_chars(part.data(), end, value, hex ? 16 : 10);
+        return result.ec == std::errc{} && result.ptr == end;
+    };
+    Xmm number;
+    const std::size_t split = hex && digits.size() > 16 ? digits.size() - 16 : 0;
+    const bool valid = split <= 16 && read(digits.substr(split), number.low) &&
+                       (split == 0 || read(digits.substr(0, split), number.high));
     if (!valid)
         throw HostError(fmt::format(
             "'{}' is no number: write decimal digits, or 0x and hexadecimal ones", text));
-    if (!hex) return {std::stoull(digits), 0};
-    const std::size_t split = digits.size() > 16 ? digits.size() - 16 : 0;
-    return {std::stoull(digits.substr(split), nullptr, 16),
-            split ? std::stoull(digits.substr(0, split), nullptr, 16) : 0};
+    return number;
 }
 
 class Setter {

@@ -1,5 +1,7 @@
 /// The loader and the runner of hardware-captured tests, and the bare processor as a tool.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -127,6 +129,49 @@ TEST(MooFile, DamageIsNamed)
     Bytes endless = good;
     endless[24] = endless[25] = endless[26] = endless[27] = 0xFF;  // the length of TEST
     EXPECT_NE(message_of(endless).find("longer than what is around it"), std::string::npos);
+}
+
+TEST(MooFile, NamesAreMadePrintable)
+{
+    const Bytes file = moo_file("8086", moo_test("\x1B[2Jadd", {0x90}, all_regs({}), regs({})));
+    EXPECT_EQ(parse_moo(file, "x").tests[0].name, "?[2Jadd");
+    EXPECT_EQ(parse_moo(moo_file("\x1B"
+                                 "c86",
+                                 {}),
+                        "x")
+                  .cpu,
+              "?c86");
+}
+
+TEST(MooFile, MoreThanAnySuiteHasIsRefused)
+{
+    Bytes tests;
+    for (int i = 0; i <= 100'000; ++i)
+        tests = std::move(tests) + chunk("TEST", Bytes(4) + chunk("FINA", {}));
+    EXPECT_EQ(message_of(moo_file("8086", tests)),
+              "'x.MOO' is damaged: it has more than 100000 tests");
+    const Folder folder;
+    const fs::path bomb = folder.path / "bomb.MOO.gz";
+    const auto write = [&](std::string_view first) {
+        gzFile file = gzopen(bomb.c_str(), "wb1");
+        gzwrite(file, first.data(), static_cast<unsigned>(first.size()));
+        const Bytes megabyte(1 << 20);
+        for (int i = 0; i < 257; ++i) gzwrite(file, megabyte.data(), 1 << 20);
+        gzclose(file);
+    };
+    const auto message = [&]() -> std::string {
+        try {
+            read_moo_file(bomb.string());
+        } catch (const HostError& error) {
+            return error.what();
+        }
+        return "";
+    };
+    write("MOO ");
+    EXPECT_EQ(message(), fmt::format("'{}' is larger than 256 MB", bomb.string()));
+    write("");
+    EXPECT_EQ(message(),
+              fmt::format("'{}' is not a MOO file: it does not begin with 'MOO '", bomb.string()));
 }
 
 TEST(Conformance, CountsWhatIsAsCaptured)
@@ -311,6 +356,13 @@ TEST(CpuRun, WrongInputIsNamed)
     EXPECT_EQ(message({"--reg", "ax=0x12345"}), "ax=0x12345: the register has 16 bits");
     EXPECT_EQ(message({"--reg", "ax=zz"}),
               "'zz' is no number: write decimal digits, or 0x and hexadecimal ones");
+    for (const char* wrong :
+         {"ax=-1", "ax=+1", "ax= 1", "ax=0x", "xmm0=0x", "xmm0=1e3", "rax=18446744073709551616",
+          "xmm0=0x123456789012345678901234567890123"})
+        EXPECT_NE(message({"--mode", "64", "--reg", wrong}).find("is no number"), std::string::npos)
+            << wrong;
+    EXPECT_EQ(message({"--mode", "64", "--reg", "rax=18446744073709551615", "--json", "/dev/null"}),
+              "");
     EXPECT_EQ(message({"--mem", "0x500=9"}),
               "'9' is neither a file nor pairs of hexadecimal digits");
     EXPECT_EQ(message({"--mode", "32", "--cpu", "286"}), "the model '80286' has no 32-bit mode");
@@ -319,6 +371,11 @@ TEST(CpuRun, WrongInputIsNamed)
     EXPECT_EQ(message({"--dump", "0x1000000,1"}), "--dump 0x1000000,1: memory has 16777216 bytes");
     EXPECT_EQ(message({"--dump", "5"}), "--dump 5: expected ADDR,LENGTH, such as 0x2000,16");
     EXPECT_EQ(message({"--memory", "5T"}), "--memory 5T: expected a size from 4K to 4G");
+    EXPECT_EQ(message({"--dump", "010,0x"}),
+              "--dump 0x: expected a number, such as 4096 or 0x1000");
+    const std::string large = folder.write("large.bin", Bytes(4097));
+    EXPECT_EQ(message({"-m", "4K", "--at", "0", "--mem", "0=" + large}),
+              "'" + large + "' is larger than 4096 bytes of memory");
     EXPECT_EQ(message({"--mode", "64", "--cpu", "pentium3"}),
               "the model 'pentium3' has no 64-bit mode");
     EXPECT_EQ(
@@ -334,6 +391,8 @@ TEST(CpuRun, WrongInputIsNamed)
     EXPECT_THROW(cpu_command({"run", code, "--mode", "48"}), UsageError);
     EXPECT_THROW(cpu_command({"walk"}), UsageError);
     EXPECT_THROW(cpu_command({"run", code + "x"}), HostError);
+    EXPECT_THROW(cpu_command({"run", folder.path.string()}), HostError);
+    EXPECT_THROW(cpu_command({"run", "/dev/zero"}), HostError);
 }
 
 TEST(CpuModels, AreListedWithWhatTheyHave)
