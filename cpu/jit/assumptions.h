@@ -13,16 +13,20 @@ struct Assumptions {
     u64 key = 0;
 
     u8 segment(u8 seg) const { return key >> 4 * seg & 15; }
-    bool wide_stack() const { return key >> 24 & 1; }  // ESP, not SP
+    bool wide_stack() const { return key >> 24 & 1; }    // ESP, not SP
+    bool simple_loads() const { return key >> 25 & 1; }  // of data segments: base = selector * 16
+    bool backwards() const { return key >> 26 & 1; }     // DF
     u64 code_limit() const { return key >> 32; }
 
-    static Assumptions of(const u8 (&segments)[6], bool wide_stack, u32 code_limit)
+    static Assumptions of(const u8 (&segments)[6], bool wide_stack, bool simple_loads,
+                          u32 code_limit)
     {
         Assumptions a;
         for (u8 seg = 0; seg < 6; ++seg) a.key |= u64{segments[seg]} << 4 * seg;
-        a.key |= u64{wide_stack} << 24 | u64{code_limit} << 32;
+        a.key |= u64{wide_stack} << 24 | u64{simple_loads} << 25 | u64{code_limit} << 32;
         return a;
     }
+    Assumptions with_direction(bool backwards) const { return {key | u64{backwards} << 26}; }
 };
 
 }  // namespace reprise::jit

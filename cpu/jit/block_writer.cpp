@@ -3,31 +3,13 @@
 #include <cstddef>
 
 #include "cpu/jit/host.h"
+#include "cpu/jit/registers.h"
 
 namespace reprise::jit {
 
 using namespace asmjit;
 
 namespace {
-
-// Free between instructions. The operand ends up at [kAddress + kIndex].
-constexpr auto kAddress = x86::r8, kIndex = x86::r9, kSavedRcx = x86::r10, kFree = x86::r11;
-constexpr HostMemory kOperand{8, 9};
-
-constexpr i32 kReadTag = offsetof(TlbEntry, read_tag), kWriteTag = offsetof(TlbEntry, write_tag),
-              kPlainTag = offsetof(TlbEntry, plain_tag), kAddend = offsetof(TlbEntry, addend),
-              kGranules = offsetof(TlbEntry, code_granules);
-
-x86::Mem frame(std::size_t offset) { return x86::qword_ptr(x86::rsp, static_cast<i32>(offset)); }
-x86::Mem operand(int size) { return x86::ptr(kAddress, kIndex, 0, 0, static_cast<u32>(size)); }
-x86::Mem entry(i32 field) { return x86::qword_ptr(kTlb, kIndex, 3, field); }
-x86::Gp sized(const x86::Gp& r, int size)
-{
-    if (size == 1) return x86::gpb_lo(r.id());
-    if (size == 2) return r.r16();
-    if (size == 4) return r.r32();
-    return r.r64();
-}
 
 bool is_repeated(const Insn& insn) { return (insn.prefixes & (kPrefixRep | kPrefixRepne)) != 0; }
 
@@ -151,8 +133,7 @@ BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumpti
 {
 }
 
-// ---- The block
-// ---------------------------------------------------------------------------------------
+// ---- The block --------------------------------------------------------------------------------
 
 bool BlockWriter::write()
 {
@@ -190,7 +171,7 @@ bool BlockWriter::write()
         if (!charged_) write_charge_keeping_flags(index_);
         jump_to(*insn_at(index_ - 1), Block::kBehind, block_.ip + block_.length, -1);
     }
-    if (copied_ * 3 < block_.count) return false;
+    if (copied_ == 0) return false;
 
     for (std::size_t i = 0; i < stores_.size(); ++i) cold_store(stores_[i]);
     for (const Cold& cold : colds_) {
@@ -238,8 +219,7 @@ Label BlockWriter::resume_label()
     return resume_;
 }
 
-// ---- The budget
-// --------------------------------------------------------------------------------------
+// ---- The budget -------------------------------------------------------------------------------
 
 /// An instruction that cannot fault and replaces all flags: they may be anything before it.
 bool BlockWriter::is_charge_point(const Insn& insn) const
@@ -277,8 +257,7 @@ void BlockWriter::write_charge_keeping_flags(u32 index)
     a_.mov(x86::rcx, kSavedRcx);
 }
 
-// ---- Instructions
-// ------------------------------------------------------------------------------------
+// ---- Instructions -----------------------------------------------------------------------------
 
 /// False: nothing was written, its handler has to execute it.
 bool BlockWriter::write_insn(u32 index)
@@ -299,11 +278,14 @@ bool BlockWriter::write_insn(u32 index)
         if (row.reg == 6) return write_push(insn, row);
         break;
     case 0x90: return true;  // NOP; XCHG eAX,eAX
+    case 0x8F: return write_pop_memory(insn);
+    case 0xFC: return !assumptions_.backwards();  // CLD, where it changes nothing
     default: break;
     }
     if (row.code >= 0x50 && row.code < 0x58) return write_push(insn, row);
     if (row.code >= 0x58 && row.code < 0x60) return write_pop(insn), true;
-    return is_copied(row, insn) && write_copy(insn, row);
+    if (row.rules & kStringOp) return write_string(insn, row);
+    return write_segment_insn(insn, row) || (is_copied(row, insn) && write_copy(insn, row));
 }
 
 bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
@@ -360,8 +342,7 @@ void BlockWriter::write_offset_move(const Insn& insn, bool store)
     else a_.mov(r, operand(insn.size));
 }
 
-// ---- Stack
-// -------------------------------------------------------------------------------------------
+// ---- Stack ------------------------------------------------------------------------------------
 
 void BlockWriter::move_sp(int by)
 {
@@ -380,11 +361,11 @@ bool BlockWriter::write_push(const Insn& insn, const Opcode& row)
     if (insn.memory) {
         access(insn, size, false);
         a_.mov(sized(kFree, size), operand(size));
-        a_.mov(frame(offsetof(Frame, scratch)), kFree);
+        a_.mov(scratch(), kFree);
     }
     access_stack(-size, size, true);
     if (insn.memory) {
-        a_.mov(kFree, frame(offsetof(Frame, scratch)));
+        a_.mov(kFree, scratch());
         a_.mov(operand(size), sized(kFree, size));
     } else if (immediate) {
         a_.mov(operand(size),
@@ -410,13 +391,28 @@ void BlockWriter::write_pop(const Insn& insn)
     a_.mov(sized(x86::r15, size), sized(kIndex, size));
 }
 
+/// POP to memory. An address with ESP in it counts from behind the operand on the stack: left to
+/// the handler.
+bool BlockWriter::write_pop_memory(const Insn& insn)
+{
+    const int size = insn.size;
+    if (!insn.memory || insn.base == RSP) return false;
+    access_stack(0, size, false);
+    a_.mov(sized(kFree, size), operand(size));
+    a_.mov(scratch(), kFree);
+    access(insn, size, true);
+    a_.mov(kFree, scratch());
+    a_.mov(operand(size), sized(kFree, size));
+    move_sp(size);
+    return true;
+}
+
 void BlockWriter::write_leave(const Insn& insn)
 {
     const int size = insn.size;
     const bool wide = assumptions_.wide_stack();
-    if (wide) a_.mov(kAddress.r32(), x86::ebp);
-    else a_.movzx(kAddress.r32(), x86::bp);
-    check(SS, !wide, size, resume_label(), kReadTag, false);
+    access({.kind = Place::Kind::Pointer, .seg = SS, .narrow = !wide, .size = size, .pointer = RBP},
+           false);
     a_.mov(sized(kIndex, size), operand(size));
     a_.lea(kAddress.r32(), x86::ptr(x86::rbp, size));
     if (wide) a_.mov(x86::r15d, kAddress.r32());
@@ -424,8 +420,7 @@ void BlockWriter::write_leave(const Insn& insn)
     a_.mov(sized(x86::rbp, size), sized(kIndex, size));
 }
 
-// ---- Memory
-// ------------------------------------------------------------------------------------------
+// ---- Memory -----------------------------------------------------------------------------------
 
 /// The offset within the segment, in r8.
 void BlockWriter::effective_address(const Insn& insn)
@@ -452,58 +447,64 @@ void BlockWriter::effective_address(const Insn& insn)
     if (mask == 0xFFFF) a_.movzx(kAddress.r32(), kAddress.r16());
 }
 
-void BlockWriter::stack_address(int depth)
+/// The offset of `place` within its segment, in r8.
+void BlockWriter::offset_of(const Place& place)
 {
-    a_.lea(kAddress.r32(), x86::ptr(x86::r15, depth));
-    if (!assumptions_.wide_stack()) a_.movzx(kAddress.r32(), kAddress.r16());
+    if (place.kind == Place::Kind::Operand) return effective_address(*place.insn);
+    if (place.kind == Place::Kind::Pointer) a_.mov(kAddress.r32(), gpr32(place.pointer));
+    else a_.lea(kAddress.r32(), x86::ptr(x86::r15, place.depth));
+    if (place.narrow) a_.movzx(kAddress.r32(), kAddress.r16());
 }
 
 void BlockWriter::access(const Insn& insn, int size, bool write)
 {
-    const bool narrow = insn.address_bytes() == 2;
-    effective_address(insn);
-    if (!write) {
-        check(insn.seg, narrow, size, resume_label(), kReadTag, false);
-        return;
-    }
-    ColdStore& store = stores_.emplace_back();
-    store = {a_.newLabel(), a_.newLabel(), resume_label(), &insn, insn.seg, narrow, size, 0};
-    check(insn.seg, narrow, size, store.cold, kPlainTag, true, store.hit);
+    access({.kind = Place::Kind::Operand, .seg = insn.seg, .narrow = insn.address_bytes() == 2,
+            .size = size, .insn = &insn},
+           write);
 }
 
 void BlockWriter::access_stack(int depth, int size, bool write)
 {
-    const bool narrow = !assumptions_.wide_stack();
-    stack_address(depth);
-    if (!write) {
-        check(SS, narrow, size, resume_label(), kReadTag, false);
-        return;
-    }
-    ColdStore& store = stores_.emplace_back();
-    store = {a_.newLabel(), a_.newLabel(), resume_label(), nullptr, SS, narrow, size, depth};
-    check(SS, narrow, size, store.cold, kPlainTag, true, store.hit);
+    access({.kind = Place::Kind::Stack, .seg = SS, .narrow = !assumptions_.wide_stack(),
+            .size = size, .depth = depth},
+           write);
+}
+
+void BlockWriter::access(const Place& place, bool write)
+{
+    offset_of(place);
+    if (!write) return check(place, resume_label(), kReadTag, false);
+    const ColdStore store{a_.newLabel(), a_.newLabel(), resume_label(), place};
+    stores_.push_back(store);
+    check(place, store.cold, kPlainTag, true, store.hit);
+}
+
+x86::Mem BlockWriter::operand(int size) const
+{
+    return x86::ptr(kAddress, kIndex, 0, 0, static_cast<u32>(size));
 }
 
 /// From the offset in r8 to host memory at [r8 + r9], if the TLB knows the page by `tag` and the
 /// access lies within the segment; else to `fail`, with RCX in r10. All conditions add up to zero
 /// in rcx.
-void BlockWriter::check(u8 seg, bool narrow, int size, const Label& fail, i32 tag, bool write,
+void BlockWriter::check(const Place& place, const Label& fail, i32 tag, bool write,
                         const Label& hit)
 {
-    test(seg, narrow, size, tag, write);
+    test(place, tag, write);
     const Label yes = hit.isValid() ? hit : a_.newLabel();
     a_.jecxz(x86::rcx, yes);
     a_.jmp(fail);
     a_.bind(yes);
     a_.mov(x86::rcx, kSavedRcx);
-    a_.mov(kIndex, entry(kAddend));
+    a_.mov(kIndex, entry_field(kAddend));
 }
 
-void BlockWriter::test(u8 seg, bool narrow, int size, i32 tag, bool write)
+void BlockWriter::test(const Place& place, i32 tag, bool write)
 {
-    const u8 bits = assumptions_.segment(seg);
+    const int size = place.size;
+    const u8 bits = assumptions_.segment(place.seg);
     const bool flat = bits & (write ? kFlatWrite : kFlatRead);
-    const bool wide = narrow && (bits & (write ? kWideWrite : kWideRead));
+    const bool wide = place.narrow && (bits & (write ? kWideWrite : kWideRead));
     const bool limit = !flat && (!wide || size > 1);
     a_.mov(kSavedRcx, x86::rcx);
     if (limit && wide) {
@@ -514,7 +515,7 @@ void BlockWriter::test(u8 seg, bool narrow, int size, i32 tag, bool write)
         a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree, 0, 1));
     } else if (limit) {
         // end - (offset + size): its upper bits, if it is negative.
-        a_.mov(x86::rcx, x86::qword_ptr(kCpu, engine_.segment_end(seg, write)));
+        a_.mov(x86::rcx, x86::qword_ptr(kCpu, engine_.segment_end(place.seg, write)));
         a_.mov(kFree, kAddress);
         a_.not_(kFree);
         a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree, 0, 1 - size));
@@ -522,17 +523,17 @@ void BlockWriter::test(u8 seg, bool narrow, int size, i32 tag, bool write)
         a_.shrx(x86::rcx, x86::rcx, kFree);
     }
     if (!flat) {
-        a_.mov(kFree, x86::qword_ptr(kCpu, engine_.segment_base(seg)));
+        a_.mov(kFree, x86::qword_ptr(kCpu, engine_.segment_base(place.seg)));
         a_.lea(kAddress, x86::ptr(kAddress, kFree));
     }
     a_.pext(kIndex, kAddress, frame(offsetof(Frame, index_mask)));
     a_.lea(kIndex.r32(), x86::ptr(u64{0}, kIndex, 3));
     if (limit) {
-        a_.mov(kFree, entry(tag));
+        a_.mov(kFree, entry_field(tag));
         a_.lea(kFree, x86::ptr(kFree, kAddress, 0, size - 1));
         a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree));
     } else {
-        a_.mov(x86::rcx, entry(tag));
+        a_.mov(x86::rcx, entry_field(tag));
         a_.lea(x86::rcx, x86::ptr(x86::rcx, kAddress, 0, size - 1));
     }
     a_.mov(kFree.r32(), kPageShift);
@@ -544,21 +545,20 @@ void BlockWriter::cold_store(const ColdStore& store)
 {
     a_.bind(store.cold);
     a_.mov(x86::rcx, kSavedRcx);
-    if (store.insn) effective_address(*store.insn);
-    else stack_address(store.depth);
-    test(store.seg, store.narrow, store.size, kWriteTag, true);
+    offset_of(store.place);
+    test(store.place, kWriteTag, true);
     const Label known = a_.newLabel();
     a_.jecxz(x86::rcx, known);
     a_.jmp(store.fail);
     a_.bind(known);
     const auto granule_of = [&](const x86::Gp& linear) { a_.rorx(kFree, linear, 6); };
     a_.mov(frame(offsetof(Frame, scratch2)), x86::rax);
-    a_.mov(x86::rcx, entry(kGranules));
+    a_.mov(x86::rcx, entry_field(kGranules));
     granule_of(kAddress);
     a_.shrx(x86::rax, x86::qword_ptr(x86::rcx), kFree);
     a_.pext(x86::rax, x86::rax, frame(offsetof(Frame, one)));
-    if (store.size > 1) {
-        a_.lea(kFree, x86::ptr(kAddress, store.size - 1));
+    if (store.place.size > 1) {
+        a_.lea(kFree, x86::ptr(kAddress, store.place.size - 1));
         granule_of(kFree);
         a_.shrx(x86::rcx, x86::qword_ptr(x86::rcx), kFree);
         a_.pext(x86::rcx, x86::rcx, frame(offsetof(Frame, one)));
@@ -574,11 +574,24 @@ void BlockWriter::cold_store(const ColdStore& store)
     a_.jmp(store.hit);
 }
 
-// ---- The end of the block
-// ----------------------------------------------------------------------------
+// ---- The end of the block ---------------------------------------------------------------------
 
 /// May execution go on there without a look at CS's limit?
 bool BlockWriter::reachable(u64 ip) const { return ip <= assumptions_.code_limit(); }
+
+/// An address of 32 bits, in r8, in a segment of 64 KB.
+void BlockWriter::check_target(int size)
+{
+    if (size == 2 || assumptions_.code_limit() != 0xFFFF) return;
+    const Label within = a_.newLabel();
+    a_.mov(kSavedRcx, x86::rcx);
+    a_.mov(kFree.r32(), 16);
+    a_.shrx(x86::ecx, kAddress.r32(), kFree.r32());
+    a_.jecxz(x86::ecx, within);
+    a_.jmp(resume_label());
+    a_.bind(within);
+    a_.mov(x86::rcx, kSavedRcx);
+}
 
 /// False: the interpreter has to execute the last instruction.
 bool BlockWriter::write_end(const Insn& insn)
@@ -588,7 +601,7 @@ bool BlockWriter::write_end(const Insn& insn)
     if (size == 8 || row.last != Level::X64) return false;
     const u64 mask = size == 2 ? 0xFFFF : 0xFFFFFFFF;
     const u64 behind = next_ip(insn), target = (behind + static_cast<u64>(insn.imm)) & mask;
-    const bool anywhere = reachable(mask);
+    const bool anywhere = reachable(mask) || assumptions_.code_limit() == 0xFFFF;
     const u16 code = row.code;
     const bool jcc = (code >= 0x70 && code < 0x80) || (code >= 0x180 && code < 0x190);
     const bool relative =
@@ -629,6 +642,7 @@ void BlockWriter::write_return(const Insn& insn)
     access_stack(0, size, false);
     if (size == 2) a_.movzx(kAddress.r32(), operand(2));
     else a_.mov(kAddress.r32(), operand(4));
+    check_target(size);
     move_sp(size + static_cast<int>(insn.imm));
     dispatch();
 }
@@ -645,10 +659,11 @@ void BlockWriter::write_indirect(const Insn& insn, bool call)
     } else {
         a_.mov(kAddress.r32(), gpr32(insn.dst));
     }
+    check_target(size);
     if (call) {
-        a_.mov(frame(offsetof(Frame, scratch)), kAddress);
+        a_.mov(scratch(), kAddress);
         push_immediate(size, next_ip(insn));
-        a_.mov(kAddress, frame(offsetof(Frame, scratch)));
+        a_.mov(kAddress, scratch());
     }
     dispatch();
 }

@@ -35,15 +35,23 @@ private:
         Exit* exit = nullptr;
         bool parked = false;  // RCX is in r10
     };
-    /// The same for a store: it may be fast in spite of code on its page, and then goes on at
+    /// Memory that an instruction accesses: its operand; the stack, `depth` bytes from the top; or
+    /// what a register points to.
+    struct Place {
+        enum class Kind : u8 { Operand, Stack, Pointer };
+        Kind kind = Kind::Operand;
+        u8 seg = DS;
+        bool narrow = false;  // the offset has 16 bits
+        int size = 0;         // bytes
+        const Insn* insn = nullptr;
+        int depth = 0;
+        Gpr pointer = RSI;
+    };
+    /// A store that is not plain: it may be fast in spite of code on its page, and then goes on at
     /// `hit`.
     struct ColdStore {
         Label cold, hit, fail;
-        const Insn* insn = nullptr;  // null: on the stack, `depth` bytes from its top
-        u8 seg = 0;
-        bool narrow = false;  // the offset has 16 bits
-        int size = 0;
-        int depth = 0;
+        Place place;
     };
 
     bool write_insn(u32 index);
@@ -53,6 +61,7 @@ private:
     void write_offset_move(const Insn& insn, bool store);
     bool write_push(const Insn& insn, const Opcode& row);
     void write_pop(const Insn& insn);
+    bool write_pop_memory(const Insn& insn);
     void write_leave(const Insn& insn);
     void move_sp(int by);
 
@@ -60,15 +69,31 @@ private:
     void write_charge(u32 index);
     void write_charge_keeping_flags(u32 index);
 
+    // segment_writer.cpp
+    bool write_segment_insn(const Insn& insn, const Opcode& row);
+    void write_from_segment(const Insn& insn);
+    void write_to_segment(const Insn& insn, u8 seg);
+    void write_push_segment(const Insn& insn, u8 seg);
+    void write_pop_segment(const Insn& insn, u8 seg);
+    void write_far_pointer(const Insn& insn, u8 seg);
+    void load_segment(u8 seg);
+
+    // string_writer.cpp
+    bool write_string(const Insn& insn, const Opcode& row);
+    Place pointed(const Insn& insn, Gpr pointer, int size) const;
+    void advance(const Insn& insn, Gpr pointer, int size);
+
     // Memory. Afterwards the operand is at [r8 + r9], and r10 and r11 are free.
+    void access(const Place& place, bool write);
     void access(const Insn& insn, int size, bool write);
     void access_stack(int depth, int size, bool write);
+    void offset_of(const Place& place);
     void effective_address(const Insn& insn);
-    void stack_address(int depth);
-    void check(u8 seg, bool narrow, int size, const Label& fail, i32 tag, bool write,
+    void check(const Place& place, const Label& fail, i32 tag, bool write,
                const Label& hit = Label());
-    void test(u8 seg, bool narrow, int size, i32 tag, bool write);
+    void test(const Place& place, i32 tag, bool write);
     void cold_store(const ColdStore& store);
+    asmjit::x86::Mem operand(int size) const;
 
     bool write_end(const Insn& insn);
     void push_immediate(int size, u64 value);
@@ -83,6 +108,7 @@ private:
     Label resume_label();
     const Insn* insn_at(u32 index) const { return &block_.insns[index]; }
     bool reachable(u64 ip) const;
+    void check_target(int size);
     u64 next_ip(const Insn& insn) const { return block_.ip + insn.offset + insn.length; }
 
     Engine& engine_;

@@ -22,7 +22,7 @@ Engine::Engine(Cpu& cpu) : cpu_(cpu), memory_(kCodeBytes)
         return static_cast<i32>(static_cast<const char*>(member) -
                                 reinterpret_cast<const char*>(&cpu_));
     };
-    offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0])};
+    offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0])};
     stubs_ = write_stubs(memory_, {offsets_.gpr}, call);
     kept_ = memory_.used();
 }
@@ -33,8 +33,7 @@ const TranslatorStatistics& Engine::statistics() const
     return statistics_;
 }
 
-// ---- Blocks come and go
-// --------------------------------------------------------------------------------
+// ---- Blocks come and go -----------------------------------------------------------------------
 
 void Engine::added(Block& block)
 {
@@ -107,15 +106,20 @@ void Engine::unlink(Exit& exit)
     memory_.patch(exit.site, exit.stub);
 }
 
-// ---- Translating
-// -----------------------------------------------------------------------------------------
+// ---- Translating ------------------------------------------------------------------------------
 
 Assumptions Engine::assumptions()
 {
-    if (!cpu_.segments_changed_) return assumptions_;
+    if (cpu_.segments_changed_) assumptions_ = look_at_segments();
+    return assumptions_.with_direction(cpu_.state.rflags & DF);
+}
+
+Assumptions Engine::look_at_segments()
+{
     cpu_.segments_changed_ = false;
     u8 bits[6] = {};
     const bool real = cpu_.real_or_v86();
+    bool all_present = true;
     for (u8 seg = 0; seg < 6; ++seg) {
         const Cpu::FastSegment& s = cpu_.fast_[seg];
         const auto of = [&](u64 end, SegmentBit wide, SegmentBit flat) {
@@ -124,9 +128,10 @@ Assumptions Engine::assumptions()
         };
         bits[seg] = static_cast<u8>(of(s.read_end, kWideRead, kFlatRead) |
                                     of(s.write_end, kWideWrite, kFlatWrite));
+        all_present = all_present && cpu_.state.seg[seg].present();
     }
-    assumptions_ = Assumptions::of(bits, cpu_.stack_mask_ != 0xFFFF, cpu_.state.seg[CS].limit);
-    return assumptions_;
+    return Assumptions::of(bits, cpu_.stack_mask_ != 0xFFFF, real && all_present,
+                           cpu_.state.seg[CS].limit);
 }
 
 Code* Engine::code_for(Block& block)
@@ -180,8 +185,7 @@ TargetTable& Engine::targets()
     return *table_;
 }
 
-// ---- In and out of host code
-// -----------------------------------------------------------------------------
+// ---- In and out of host code ------------------------------------------------------------------
 
 /// The number of executions decides what is translated.
 const Insn* Engine::count(const Insn* first)

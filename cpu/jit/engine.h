@@ -67,8 +67,7 @@ public:
     void mapping_changed() override;
     const TranslatorStatistics& statistics() const override;
 
-    // ---- For BlockWriter
-    // -----------------------------------------------------------------------------
+    // ---- For BlockWriter ----------------------------------------------------------------------
 
     const Stubs& stubs() const { return stubs_; }
     /// Offsets from the Cpu of what its fast path knows about a segment.
@@ -80,6 +79,11 @@ public:
     {
         return segment_base(seg) + static_cast<i32>(write ? offsetof(Cpu::FastSegment, write_end)
                                                           : offsetof(Cpu::FastSegment, read_end));
+    }
+
+    i32 segment_register(u8 seg) const
+    {
+        return offsets_.segment_registers + seg * static_cast<i32>(sizeof(Segment));
     }
 
 private:
@@ -101,6 +105,7 @@ private:
 
     bool may_enter() const;
     Assumptions assumptions();
+    Assumptions look_at_segments();
     Code* code_for(Block& block);
     Code* translate(Block& block);
     TargetTable& targets();
@@ -111,7 +116,7 @@ private:
     void arrive(const Code& code, i64 budget, u64 charged);
 
     struct Offsets {  // from the Cpu
-        i32 gpr = 0, segments = 0;
+        i32 gpr = 0, segments = 0, segment_registers = 0;
     };
 
     Cpu& cpu_;
