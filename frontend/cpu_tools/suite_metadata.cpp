@@ -22,10 +22,11 @@ constexpr u32 kUpperHalf = 0xFFFF0000;  // masks in the metadata are of the 16-b
 SuiteMetadata SuiteMetadata::of_folder(const fs::path& folder)
 {
     SuiteMetadata metadata;
-    const fs::path above = fs::absolute(folder).lexically_normal().parent_path();
+    const fs::path here = folder.empty() ? fs::current_path() : folder;
+    const fs::path above = fs::absolute(here).lexically_normal().parent_path();
     const auto first_of = [&](const char* name) {
         std::error_code ignored;
-        return fs::exists(folder / name, ignored) ? folder / name : above / name;
+        return fs::exists(here / name, ignored) ? here / name : above / name;
     };
     metadata.read_metadata(first_of("metadata.json"));
     metadata.read_revocations(first_of("revocation_list.txt"));

@@ -430,7 +430,7 @@ TEST_F(VectorHost, PrefixesThatMakeNoInstructionAreUndefined)
         // 0F AE has what touches segment bases; 0F 18 only hints.
         if (wanted(row) && row.code != 0x1AE && row.code != 0x118) codes.push_back(row.code);
     std::ranges::sort(codes);
-    codes.erase(std::ranges::unique(codes).begin(), codes.end());
+    codes.erase(std::unique(codes.begin(), codes.end()), codes.end());
 
     struct Probe {
         std::array<u8, 15> bytes;

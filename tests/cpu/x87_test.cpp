@@ -34,7 +34,6 @@ public:
     int depth() { return std::popcount(fpu().full); }
 };
 
-constexpr Float80 kOne{0x8000000000000000, 0x3FFF};
 
 // ---- When it may be used
 // -------------------------------------------------------------------------

@@ -238,6 +238,10 @@ TEST(Conformance, ExitCodesAndBadOptions)
     const std::string path = folder.path.string();
     EXPECT_EQ(conformance_command({path}), kSuccess);
     EXPECT_EQ(conformance_command({path, "--cpu", "80286"}), kSuccess);
+    const fs::path before = fs::current_path();
+    fs::current_path(folder.path);
+    EXPECT_EQ(conformance_command({"01.MOO"}), kSuccess);  // a file without a folder
+    fs::current_path(before);
     folder.write("02.MOO", moo_file("8086", addition(6)));
     EXPECT_EQ(conformance_command({path, "--show", "0", "--json", path + "/out.json", "--junit",
                                    path + "/out.xml"}),

@@ -8,8 +8,6 @@ namespace reprise::oracle {
 
 namespace {
 
-constexpr u8 kInt3 = 0xCC;
-
 bool has_form(const Opcode& row, std::initializer_list<Form> forms)
 {
     return std::ranges::any_of(row.operands,

@@ -37,7 +37,7 @@ constexpr int kWatchdogSeconds = 10;
 volatile u64 g_running_seed, g_watched_seed;
 
 /// May run with any FS: no thread-local variables, no library.
-[[gnu::no_stack_protector]] void watchdog(int)
+__attribute__((no_stack_protector)) void watchdog(int)
 {
     if (g_running_seed != 0 && g_running_seed == g_watched_seed) {
         char text[] =
