@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # shares variables with who sources it
-# Sourced by ./run, ./check and scripts/linux-guests.sh: what Reprise is made from, how to get it, and how to build.
+# Sourced by ./run, ./check, scripts/linux-guests.sh and scripts/aarch64.sh: what Reprise is made from, how to get it, and how to build.
 # Everything needed is a package of Debian 12; on other systems the list says what to look for.
 # `me` is the name of the script, `root` the top of the tree, `preset` what to build.
 
@@ -21,7 +21,7 @@ zlib1g-dev           compressed images
 libzstd-dev          saved machines
 libxxhash-dev        state hashes
 nasm                 assembles the demo disk and what starts kernels
-libasmjit-dev        writes the translator's host code
+libasmjit-dev        writes what the translator makes: host code
 seabios              the firmware the PC starts with
 '
 test_packages='
@@ -36,6 +36,11 @@ cpio                 initrds
 mtools               disks
 syslinux             starts Linux from a disk
 syslinux-common      its boot sector
+'
+# For scripts/aarch64.sh.
+cross_packages='
+g++-aarch64-linux-gnu  the compiler
+qemu-user-static     runs what it makes
 '
 # Comes along whenever something else has to be installed, and is never missed.
 helpful_packages='
