@@ -137,6 +137,18 @@ std::string code_of(const TestCase& test)
 
 constexpr std::array<const char*, 3> kModeNames = {"16", "32", "64"};
 
+/// How many bytes of the code are prefixes.
+std::size_t prefixes(const TestCase& test)
+{
+    constexpr std::array<u8, 11> kPrefixes = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65,
+                                              0x66, 0x67, 0xF0, 0xF2, 0xF3};
+    std::size_t i = 0;
+    while (i < test.code.size() && (std::ranges::find(kPrefixes, test.code[i]) != kPrefixes.end() ||
+                                    (test.mode == Mode::Bits64 && (test.code[i] & 0xF0) == 0x40)))
+        ++i;
+    return i;
+}
+
 }  // namespace
 
 bool Results::named(std::initializer_list<std::string_view> names) const
@@ -146,16 +158,18 @@ bool Results::named(std::initializer_list<std::string_view> names) const
 
 int Results::opcode() const
 {
-    std::size_t i = 0;
-    constexpr std::array<u8, 11> kPrefixes = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65,
-                                              0x66, 0x67, 0xF0, 0xF2, 0xF3};
-    while (std::ranges::find(kPrefixes, test.code[i]) != kPrefixes.end() ||
-           (test.mode == Mode::Bits64 && (test.code[i] & 0xF0) == 0x40))
-        if (++i == test.code.size()) return -1;
+    const std::size_t i = prefixes(test);
+    if (i + 3 > test.code.size()) return -1;
     if (test.code[i] != 0x0F) return test.code[i];
     const int byte = test.code[i + 1];
     if (byte != 0x38 && byte != 0x3A) return 0x100 | byte;
     return (byte == 0x38 ? 0x200 : 0x300) | test.code[i + 2];
+}
+
+int Results::modrm_reg() const
+{
+    const std::size_t i = prefixes(test) + 2;
+    return i < test.code.size() ? test.code[i] >> 3 & 7 : -1;
 }
 
 std::vector<Difference> compare(const Results& results) { return Comparison(results).run(); }

@@ -45,6 +45,8 @@ struct Results {
     bool named(std::initializer_list<std::string_view> names) const;
     /// The code after prefixes: 1xx for 0F xx and so on.
     int opcode() const;
+    /// Of the ModRM byte behind an opcode of two bytes.
+    int modrm_reg() const;
 };
 
 /// Processors that differ from ours in a way. Some: not all of any maker, or so rarely that a run

@@ -479,6 +479,7 @@ DecodeMode decode_mode(Mode mode)
 Generator::Generator(Mode mode, std::array<bool, 4> classes, std::string_view mnemonic)
     : mode_(mode)
 {
+    std::array<std::vector<u16>, kClassNames.size()> rows;
     for (u16 i = 0; i < opcodes().size(); ++i) {
         const Opcode& row = opcodes()[i];
         if (!row.mnemonic || is_excluded(row) || !classes[static_cast<std::size_t>(class_of(row))])
@@ -486,15 +487,18 @@ Generator::Generator(Mode mode, std::array<bool, 4> classes, std::string_view mn
         if (!mnemonic.empty() && mnemonic != row.mnemonic) continue;
         if (row.last < Level::X64) continue;  // of processors older than the host
         if (row.rules & (mode == Mode::Bits64 ? kInvalid64 : kOnly64)) continue;
-        rows_.push_back(i);
+        rows[static_cast<std::size_t>(class_of(row))].push_back(i);
     }
+    for (auto& r : rows)
+        if (!r.empty()) rows_.push_back(std::move(r));
 }
 
 std::optional<TestCase> Generator::make(u64 seed) const
 {
     // The row comes from the seed too, but not from the same numbers.
     const u64 mixed = seed * 0x9E3779B97F4A7C15;
-    const Opcode& row = opcodes()[rows_[(mixed >> 20) % rows_.size()]];
+    const std::vector<u16>& rows = rows_[(mixed >> 54) % rows_.size()];
+    const Opcode& row = opcodes()[rows[(mixed >> 20) % rows.size()]];
     return Maker(mode_, row, seed).make();
 }
 

@@ -31,7 +31,7 @@ public:
 
 private:
     Mode mode_;
-    std::vector<u16> rows_;
+    std::vector<std::vector<u16>> rows_;  // of each class, all of which come equally often
 };
 
 /// How the decoder sees code in this mode.
