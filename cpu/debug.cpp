@@ -69,10 +69,11 @@ u64 Cpu::peek_table_entry(u64 physical, int size) const
     return entry;
 }
 
-/// SDM vol. 3A, 4.3 to 4.5.
+/// SDM vol. 3A, 4.3 to 4.5; vol. 1, 3.3.7.1 (canonical addresses).
 std::optional<u64> Cpu::probe(u64 linear) const
 {
     if (!(state.cr0 & kCr0Pg)) return linear & linear_mask_ & bus_.a20_mask();
+    if (long_mode() ? !is_canonical(linear) : linear >> 32 != 0) return std::nullopt;
     constexpr u64 kPresentBit = 1 << 0, kLargeBit = 1 << 7;
     const bool wide = (state.cr4 & kCr4Pae) != 0;
     const int index_bits = wide ? 9 : 10, entry_bytes = wide ? 8 : 4;
@@ -80,7 +81,7 @@ std::optional<u64> Cpu::probe(u64 linear) const
     u64 table = state.cr3 & frame;
     int level = long_mode() ? 4 : 2;
     if (wide && !long_mode()) {
-        if (linear >> 32 || !(state.pdpte[linear >> 30 & 3] & kPresentBit)) return std::nullopt;
+        if (!(state.pdpte[linear >> 30 & 3] & kPresentBit)) return std::nullopt;
         table = state.pdpte[linear >> 30 & 3] & frame;
     }
     for (;; --level) {

@@ -41,8 +41,15 @@ void GdbServer::reply(const std::string& payload)
 
 bool GdbServer::poll()
 {
-    if (socket_.accept()) attach();
-    if (!stub_) return false;
+    const bool served = stub_ && serve();
+    // Only now is it known whether the client before has gone.
+    const bool came = socket_.accept();
+    if (came) attach();
+    return served || came;
+}
+
+bool GdbServer::serve()
+{
     const bool told = tell_stop();
     const bool handled = handle_all();
     tell_stop();  // of a guest that was interrupted just now

@@ -38,6 +38,7 @@ private:
     void let_go();
     void handle(const GdbPackets::Message& message);
     void reply(const std::string& payload);
+    bool serve();
     bool tell_stop();
     bool handle_all();
 

@@ -367,6 +367,7 @@ TEST(Debugger, ReadingMemoryGoesThroughThePageTablesAndLeavesThemAlone)
     EXPECT_EQ(debugger.read_memory(0x400000, false, bytes), 0u) << "the tables end at 4 MB";
     EXPECT_EQ(debugger.read_memory(0x3FFFFC, false, bytes), 4u);
     EXPECT_EQ(debugger.read_memory(0x400000, true, bytes), bytes.size());
+    EXPECT_EQ(debugger.read_memory(u64{1} << 32 | kCode, false, bytes), 0u);
     for (u64 address = 0; address < 0x400000; address += 0x1000)
         debugger.read_memory(address, false, bytes);
     EXPECT_EQ(machine->state_hash(), hash);
