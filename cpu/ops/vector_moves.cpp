@@ -154,7 +154,7 @@ struct StoreGeneral {
 };
 
 /// MASKMOVQ and MASKMOVDQU: the bytes whose mask has its sign set go to [(E)DI]. Others are not
-/// looked at, not even for faults.
+/// looked at, not even for faults. As with any operand, only the address of the first byte wraps.
 struct MaskedStore {
     template <class, Kind D, Kind S>
     static bool execute(Cpu& cpu, const Insn& insn)
@@ -163,7 +163,7 @@ struct MaskedStore {
         const auto bytes = lanes<u8>(get<D>(cpu, insn.dst)),
                    mask = lanes<u8>(get<S>(cpu, insn.src));
         const auto address = [&](std::size_t i) {
-            return (cpu.state.gpr[RDI] + i) & insn.address_mask();
+            return (cpu.state.gpr[RDI] & insn.address_mask()) + i;
         };
         for (std::size_t i = 0; i < bytes.size(); ++i)
             if ((mask[i] & 0x80) && !cpu.probe_write(insn, insn.seg, address(i), 1)) return false;

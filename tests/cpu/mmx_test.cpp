@@ -155,5 +155,29 @@ TEST(Maskmovq, WritesChosenBytesAndLooksAtNoOthers)
     EXPECT_EQ(q.get<u64>(kD), 0u);
 }
 
+// Measured on an AMD EPYC (Zen 4).
+TEST(Maskmovq, ItsBytesDoNotWrapAt64K)
+{
+    Mmx p{{0x67, 0x0F, 0xF7, 0xC1}, "pentium3"};  // maskmovq mm0, mm1, to [di]
+    p.mm(0) = 0x8877665544332211;
+    p.mm(1) = u64{0x80} << 56;
+    p.reg(RDI) = 0xABCDFFFC;
+    p.cpu.state.seg[DS].base = kD;
+    p.cpu.state_loaded();
+    p.step();
+    EXPECT_EQ(p.get<u8>(kD + 0x10003), 0x88);
+    EXPECT_EQ(p.get<u8>(kD + 3), 0);
+}
+
+TEST(Maskmovq, BytesBehindTheSegmentDoNotWrapEither)
+{
+    Mmx p{{0x67, 0x0F, 0xF7, 0xC1}, "pentium3"};
+    p.mm(0) = p.mm(1) = ~u64{0};
+    p.reg(RDI) = 0xFFFC;
+    p.cpu.state.seg[DS].limit = 0xFFFF;
+    p.cpu.state_loaded();
+    EXPECT_EQ(p.run_to_vector(), 13);
+}
+
 }  // namespace
 }  // namespace reprise

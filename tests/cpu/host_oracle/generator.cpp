@@ -55,7 +55,7 @@ public:
         build_code();
         decode_code();
         if (test_.row < 0 && !random_.one_in(20)) return {};
-        if (enters_the_kernel() || ends_early_on_some()) return {};
+        if (enters_the_kernel() || ends_early_on_some() || loops_on_some()) return {};
         choose_segments();
         place_code();
         choose_registers();
@@ -130,6 +130,14 @@ private:
         const auto end = code_.bytes.begin() + code_.length;
         return long_mode() && has_form(row_, {Form::Jz}) &&
                std::find(code_.bytes.begin(), end, 0x66) != end;
+    }
+
+    /// LOOPcc to itself: after F2 and F3 AMD's take the condition from there, and go on for ever.
+    bool loops_on_some() const
+    {
+        if (!is_named(row_, {"loope", "loopne"})) return false;
+        const int target = code_.length + static_cast<i8>(code_.bytes[code_.length - 1u]);
+        return target >= 0 && target < code_.length;
     }
 
     /// SYSCALL and its like, INT n, hypercalls, and what the host may know and we do not.

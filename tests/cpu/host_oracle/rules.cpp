@@ -150,10 +150,11 @@ constexpr Rule kRules[] = {
     {"bytes that MASKMOVDQU leaves out",
      "Whether they can fault is up to the processor (SDM vol. 2B, MASKMOVDQU).",
      [](const Results& r, const Difference& d) {
-         const bool beyond_segment = d.what == What::Vector && d.host == kPageFault &&
-                                     (d.ours == kGeneralProtection || d.ours == kStackFault);
+         // They are behind the segment's end, and a byte that is not left out has no page.
+         const bool beyond = d.what == What::Vector && d.ours == kPageFault &&
+                             (d.host == kGeneralProtection || d.host == kStackFault);
          return r.named({"maskmovdqu", "maskmovq"}) && r.host.vector != kBreakpoint &&
-                (r.ours.vector == kNoVector || d.what == What::Cr2 || beyond_segment);
+                (r.ours.vector == kNoVector || d.what == What::Cr2 || beyond);
      }},
     {"LOCK MOV CR", "AMD's way to CR8 in 32-bit code (APM vol. 3, MOV CRn).",
      [](const Results& r, const Difference& d) {
@@ -168,15 +169,6 @@ constexpr Rule kRules[] = {
          return r.named({"ldmxcsr", "fxrstor"}) && (r.host.end.fx.mxcsr & 0x20000);
      },
      Hosts::Amd},
-    {"FXRSTOR across pages",
-     "AMD touches all 512 bytes, the last ones first and before MXCSR is looked at; the SDM (vol. "
-     "2A, "
-     "FXRSTOR) gives no order.",
-     [](const Results& r, const Difference& d) {
-         return (d.what == What::Vector || d.what == What::Cr2) && r.named({"fxrstor"}) &&
-                r.host.vector == kPageFault;
-     },
-     Hosts::Some},
     {"transcendental functions",
      "They are good to one unit in the last place, and C1 says which way (SDM vol. 1, 8.3.10).",
      [](const Results& r, const Difference& d) {
