@@ -54,6 +54,24 @@ struct ConvertLanes {
         return join<V>(r);
     }
 
+    /// Of conversions between F32 and F64.
+    static constexpr bool kRounds = sizeof(To) < sizeof(From);
+    template <class V, class T>
+    [[gnu::always_inline]] static bool quick(V& a, T b, u8)
+    {
+        const auto y = lanes<StoredAs<From>>(b);
+        Lanes<StoredAs<To>, V> r{};
+        if constexpr (keep) r = lanes<StoredAs<To>>(a);
+        bool done = true;
+        for (std::size_t i = 0; i < std::min(y.size(), r.size()); ++i) {
+            To converted;
+            done &= fp::host::convert(number(y[i]), converted);
+            r[i] = converted.bits;
+        }
+        a = join<V>(r);
+        return done;
+    }
+
 private:
     static From number(StoredAs<From> stored)
     {
@@ -65,31 +83,47 @@ private:
 /// CVTSS2SI and its like: T is the general register's type.
 template <class From, bool truncate = false>
 struct ToGeneral {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        if (!usable<D, S, Attempt::Full>(cpu)) return false;
-        const From b{TRY((source<StoredAs<From>, S>(cpu, insn)))};
-        Context c = context_of(cpu.state.sse.mxcsr);
-        const T result = Converted<std::make_signed_t<T>, truncate>::from(c, b);
-        if (!finish(cpu, c)) return false;
-        cpu.set_reg<T>(insn.dst, result);
-        return true;
+        if (!usable<D, S, attempt>(cpu)) return false;
+        const From b{TRY((source<StoredAs<From>, S, attempt>(cpu, insn)))};
+        if constexpr (attempt == Attempt::Fast) {
+            std::make_signed_t<T> result;
+            bool inexact;
+            const bool rounds = fp::host::may_be_inexact(cpu.state.sse.mxcsr);
+            if (!fp::host::to_integer(b, truncate, result, inexact)) return false;
+            if (inexact && !rounds) return false;
+            cpu.set_reg<T>(insn.dst, static_cast<T>(result));
+            return true;
+        } else {
+            Context c = context_of(cpu.state.sse.mxcsr);
+            const T result = Converted<std::make_signed_t<T>, truncate>::from(c, b);
+            if (!finish(cpu, c)) return false;
+            cpu.set_reg<T>(insn.dst, result);
+            return true;
+        }
     }
 };
 
 /// CVTSI2SS and CVTSI2SD.
 template <class To>
 struct FromGeneral {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        if (!usable<D, S, Attempt::Full>(cpu)) return false;
-        const T b = TRY((source<T, S>(cpu, insn)));
-        Context c = context_of(cpu.state.sse.mxcsr);
+        if (!usable<D, S, attempt>(cpu)) return false;
+        const auto b = static_cast<std::make_signed_t<T>>(TRY((source<T, S, attempt>(cpu, insn))));
         auto x = lanes<StoredAs<To>>(get<D>(cpu, insn.dst));
-        x[0] = Converted<To>::from(c, static_cast<std::make_signed_t<T>>(b));
-        if (!finish(cpu, c)) return false;
+        if constexpr (attempt == Attempt::Fast) {
+            To result;
+            if (!fp::host::from_integer(b, result)) return false;
+            x[0] = result.bits;
+        } else {
+            Context c = context_of(cpu.state.sse.mxcsr);
+            x[0] = Converted<To>::from(c, b);
+            if (!finish(cpu, c)) return false;
+        }
         put<D>(cpu, insn.dst, join<Xmm>(x));
         return true;
     }
@@ -129,10 +163,10 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<ToGeneral<F32>, Gy, Wd>(0x12D, "cvtss2si", kSseF3),
     row<ToGeneral<F64>, Gy, Wq>(0x12D, "cvtsd2si", kSse2F2),
 
-    row<FloatVector<ConvertLanes<F32, F64>>, Vdq, Wq>(0x15A, "cvtps2pd", kSse2Row),
-    row<FloatVector<ConvertLanes<F64, F32>>, Vdq, Wdq>(0x15A, "cvtpd2ps", kSse66),
-    row<FloatVector<ConvertLanes<F32, F64, true>>, Vdq, Wd>(0x15A, "cvtss2sd", kSse2F3),
-    row<FloatVector<ConvertLanes<F64, F32, true>>, Vdq, Wq>(0x15A, "cvtsd2ss", kSse2F2),
+    row<QuickFloatVector<ConvertLanes<F32, F64>>, Vdq, Wq>(0x15A, "cvtps2pd", kSse2Row),
+    row<QuickFloatVector<ConvertLanes<F64, F32>>, Vdq, Wdq>(0x15A, "cvtpd2ps", kSse66),
+    row<QuickFloatVector<ConvertLanes<F32, F64, true>>, Vdq, Wd>(0x15A, "cvtss2sd", kSse2F3),
+    row<QuickFloatVector<ConvertLanes<F64, F32, true>>, Vdq, Wq>(0x15A, "cvtsd2ss", kSse2F2),
     row<FloatVector<ConvertLanes<i32, F32>>, Vdq, Wdq>(0x15B, "cvtdq2ps", kSse2Row),
     row<FloatVector<ConvertLanes<F32, i32>>, Vdq, Wdq>(0x15B, "cvtps2dq", kSse66),
     row<FloatVector<ConvertLanes<F32, i32, false, true>>, Vdq, Wdq>(0x15B, "cvttps2dq", kSse2F3),

@@ -20,6 +20,22 @@ struct FloatEach {
         for (std::size_t i = 0; i < y.size(); ++i) x[i] = Op::lane(c, F{x[i]}, F{y[i]}, imm).bits;
         return join<Xmm>(x);
     }
+
+    static constexpr bool kRounds = requires { Op::kRounds; };
+    template <class T>
+    [[gnu::always_inline]] static bool quick(Xmm& a, T b, u8 imm)
+    {
+        auto x = lanes<BitsOf<F>>(a);
+        const auto y = lanes<BitsOf<F>>(b);
+        bool done = true;
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            F r;
+            done &= Op::quick(F{x[i]}, F{y[i]}, r, imm);
+            x[i] = r.bits;
+        }
+        a = join<Xmm>(x);
+        return done;
+    }
 };
 
 struct Add {
@@ -28,12 +44,24 @@ struct Add {
     {
         return fp::add(c, a, b);
     }
+    static constexpr bool kRounds = true;
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
+    {
+        return fp::host::add(a, b, r);
+    }
 };
 struct Subtract {
     template <class F>
     static F lane(Context& c, F a, F b, u8)
     {
         return fp::sub(c, a, b);
+    }
+    static constexpr bool kRounds = true;
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
+    {
+        return fp::host::sub(a, b, r);
     }
 };
 struct Multiply {
@@ -42,12 +70,24 @@ struct Multiply {
     {
         return fp::mul(c, a, b);
     }
+    static constexpr bool kRounds = true;
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
+    {
+        return fp::host::mul(a, b, r);
+    }
 };
 struct Divide {
     template <class F>
     static F lane(Context& c, F a, F b, u8)
     {
         return fp::div(c, a, b);
+    }
+    static constexpr bool kRounds = true;
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
+    {
+        return fp::host::div(a, b, r);
     }
 };
 struct Minimum {
@@ -56,12 +96,24 @@ struct Minimum {
     {
         return fp::min(c, a, b);
     }
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
+    {
+        r = fp::host::number(a) < fp::host::number(b) ? a : b;
+        return fp::host::is_normal_or_zero(a) & fp::host::is_normal_or_zero(b);
+    }
 };
 struct Maximum {
     template <class F>
     static F lane(Context& c, F a, F b, u8)
     {
         return fp::max(c, a, b);
+    }
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
+    {
+        r = fp::host::number(a) > fp::host::number(b) ? a : b;
+        return fp::host::is_normal_or_zero(a) & fp::host::is_normal_or_zero(b);
     }
 };
 struct SquareRoot {
@@ -70,22 +122,48 @@ struct SquareRoot {
     {
         return fp::sqrt(c, b);
     }
+    static constexpr bool kRounds = true;
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F, F b, F& r, u8)
+    {
+        return fp::host::sqrt(b, r);
+    }
 };
 
 /// CMPPS: imm8[2:0] is the predicate (SDM vol. 2A, table 3-1); those for an order signal for any
 /// NaN.
 struct Compare {
+    enum { kEq, kLt, kLe, kUnord };
+
     template <class F>
     static F lane(Context& c, F a, F b, u8 imm)
     {
         using enum fp::Relation;
-        enum { Eq, Lt, Le, Unord };
         const int predicate = imm & 3;
-        const fp::Relation r = fp::compare(c, a, b, predicate == Eq || predicate == Unord);
-        const bool holds = predicate == Eq   ? r == Equal
-                           : predicate == Lt ? r == Less
-                           : predicate == Le ? r == Less || r == Equal
-                                             : r == Unordered;
+        const fp::Relation r = fp::compare(c, a, b, predicate == kEq || predicate == kUnord);
+        const bool holds = predicate == kEq   ? r == Equal
+                           : predicate == kLt ? r == Less
+                           : predicate == kLe ? r == Less || r == Equal
+                                              : r == Unordered;
+        return mask<F>(holds, imm);
+    }
+    /// Of two numbers none is unordered.
+    template <class F>
+    [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8 imm)
+    {
+        const auto x = fp::host::number(a), y = fp::host::number(b);
+        const int predicate = imm & 3;
+        const bool holds = predicate == kLt   ? x < y
+                           : predicate == kLe ? x <= y
+                                              : predicate == kEq && x == y;
+        r = mask<F>(holds, imm);
+        return fp::host::is_normal_or_zero(a) & fp::host::is_normal_or_zero(b);
+    }
+
+private:
+    template <class F>
+    static F mask(bool holds, u8 imm)
+    {
         const bool negated = imm & 4;
         return {static_cast<BitsOf<F>>(holds != negated ? ~BitsOf<F>{0} : BitsOf<F>{0})};
     }
@@ -231,12 +309,25 @@ struct DotProduct {
 /// COMISS, UCOMISS: ZF, PF and CF of a comparison. UCOMISS signals for SNaNs only.
 template <class F, bool quiet>
 struct CompareFlags {
-    template <class T, Kind D, Kind S>
+    template <class T, Kind D, Kind S, Attempt attempt>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
-        if (!usable<D, S, Attempt::Full>(cpu)) return false;
-        const F b{TRY((source<T, S>(cpu, insn)))};
+        if (!usable<D, S, attempt>(cpu)) return false;
+        const F b{TRY((source<T, S, attempt>(cpu, insn)))};
         const F a{read_register<T, D>(cpu, insn.dst)};
+        if constexpr (attempt == Attempt::Fast) {
+            if (!fp::host::is_normal_or_zero(a) || !fp::host::is_normal_or_zero(b)) return false;
+            const auto x = fp::host::number(a), y = fp::host::number(b);
+            cpu.flags.set((x < y ? u32{CF} : 0) | (x == y ? u32{ZF} : 0));
+            return true;
+        } else {
+            return signal(cpu, a, b);
+        }
+    }
+
+private:
+    static bool signal(Cpu& cpu, F a, F b)
+    {
         Context c = context_of(cpu.state.sse.mxcsr);
         const fp::Relation r = fp::compare(c, a, b, quiet);
         if (!finish(cpu, c)) return false;
@@ -260,14 +351,14 @@ constexpr Row kComisd{
 template <class Op, Form Third = Form::None>
 constexpr std::array<Opcode, 4> four(int code, std::array<const char*, 4> names)
 {
-    return {
-        row<FloatVector<FloatEach<Op, F32>>, Vdq, Wdq, Third>(code, names[0],
-                                                              vector_row(Sse, Mandatory::None)),
-        row<FloatVector<FloatEach<Op, F64>>, Vdq, Wdq, Third>(code, names[1],
-                                                              vector_row(Sse2, P66)),
-        row<FloatVector<FloatEach<Op, F32>>, Vdq, Wd, Third>(code, names[2], vector_row(Sse, PF3)),
-        row<FloatVector<FloatEach<Op, F64>>, Vdq, Wq, Third>(code, names[3],
-                                                             vector_row(Sse2, PF2))};
+    return {row<QuickFloatVector<FloatEach<Op, F32>>, Vdq, Wdq, Third>(
+                code, names[0], vector_row(Sse, Mandatory::None)),
+            row<QuickFloatVector<FloatEach<Op, F64>>, Vdq, Wdq, Third>(code, names[1],
+                                                                       vector_row(Sse2, P66)),
+            row<QuickFloatVector<FloatEach<Op, F32>>, Vdq, Wd, Third>(code, names[2],
+                                                                      vector_row(Sse, PF3)),
+            row<QuickFloatVector<FloatEach<Op, F64>>, Vdq, Wq, Third>(code, names[3],
+                                                                      vector_row(Sse2, PF2))};
 }
 
 template <class Op>

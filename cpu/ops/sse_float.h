@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/fp/fp.h"
+#include "cpu/fp/host.h"
 #include "cpu/ops/vector.h"
 
 namespace reprise::ops {
@@ -47,6 +48,28 @@ struct FloatVector {
         if (!finish(cpu, c)) return false;
         put<D>(cpu, insn.dst, result);
         return entered<D, S>(cpu);
+    }
+};
+
+/// The same, but first with the host's arithmetic, Op::quick, which refuses what is not plain.
+template <class Op>
+struct QuickFloatVector {
+    template <class T, Kind D, Kind S, Attempt attempt>
+    static bool execute(Cpu& cpu, const Insn& insn)
+    {
+        if constexpr (attempt == Attempt::Full) {
+            return FloatVector<Op>::template execute<T, D, S>(cpu, insn);
+        } else {
+            if (!usable<D, S, attempt>(cpu)) return false;
+            if (Op::kRounds && !fp::host::may_be_inexact(cpu.state.sse.mxcsr)) [[unlikely]]
+                return false;
+            const T b = TRY((source<T, S, attempt>(cpu, insn)));
+            auto result = get<D>(cpu, insn.dst);
+            if (!Op::quick(result, b, static_cast<u8>(insn.imm))) [[unlikely]]
+                return false;
+            put<D>(cpu, insn.dst, result);
+            return true;
+        }
     }
 };
 
