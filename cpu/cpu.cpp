@@ -135,6 +135,7 @@ void Cpu::update_mode()
     tlb_ = &tlbs_[static_cast<std::size_t>(rights_)];
     check_alignment_ = (state.cr0 & kCr0Am) && (state.rflags & AC) && state.cpl == 3;
     mmx_usable_ = !(state.cr0 & (kCr0Em | kCr0Ts));
+    x87_usable_ = mmx_usable_ && model_.has(Feature::Fpu);
     sse_usable_ = mmx_usable_ && (state.cr4 & kCr4Osfxsr);
     decode_mode_.real_or_v86 = real_or_v86();
     const bool wide = long_mode() && cs.is_long();

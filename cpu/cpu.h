@@ -195,6 +195,8 @@ public:
 
     /// CR0 and CR4 allow SSE.
     bool sse_usable() const { return sse_usable_; }
+    /// There is an x87, CR0 allows it, and no exception waits.
+    bool x87_usable() const { return x87_usable_ && !(state.fpu.status & FpuState::kEs); }
     /// CR0 allows MMX, and no x87 exception waits.
     bool mmx_usable() const { return mmx_usable_ && !(state.fpu.status & FpuState::kEs); }
     /// Raises what an MMX or SSE instruction raises when it is not usable. True: IGNNE# lets it go on.
@@ -650,7 +652,7 @@ private:
     bool data_breakpoints_ = false;  // some are on: every access takes the slow path
     bool code_breakpoints_ = false;
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
-    bool sse_usable_ = false, mmx_usable_ = false;
+    bool sse_usable_ = false, mmx_usable_ = false, x87_usable_ = false;
     bool segments_changed_ = true;   // what a translator assumes about them: it clears this
     std::unique_ptr<DebugWatch> debug_;  // null: nobody watches
     u64 until_ = 0;

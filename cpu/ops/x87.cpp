@@ -65,16 +65,8 @@ Flow without_x87(Cpu& cpu, const Insn& insn)
 
 Flow end_x87(Cpu& cpu, const Insn& insn, X87Rule rule, u16 status_before)
 {
-    FpuState& s = cpu.state.fpu;
-    if (rule == X87Rule::Numeric) {
-        s.ip = cpu.ip_of(insn);
-        s.cs = cpu.state.seg[CS].selector;
-        s.opcode = static_cast<u16>(insn.imm);
-        if (insn.memory) {
-            s.data = cpu.address(insn);
-            s.ds = cpu.state.seg[insn.seg].selector;
-        }
-    }
+    const FpuState& s = cpu.state.fpu;
+    if (rule == X87Rule::Numeric) remember_pointers(cpu, insn);
     if (!((s.status ^ status_before) & FpuState::kEs)) [[likely]]
         return &insn + 1;
 

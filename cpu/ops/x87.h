@@ -48,6 +48,8 @@ public:
         s.r[index(n)] = {value.significand, value.exponent};
         s.full |= static_cast<u8>(1 << index(n));
     }
+    /// The same of a register that is not empty.
+    void replace(int n, fp::F80 value) { s.r[index(n)] = {value.significand, value.exponent}; }
     void free(int n) { s.full &= static_cast<u8>(~(1 << index(n))); }
     void move_top(int by)
     {
@@ -146,6 +148,19 @@ X87Start begin_x87(Cpu& cpu, X87Rule rule, Level level, Feature feature);
 /// their destination as it was. The 8086 and 286 themselves read the first word of a memory operand
 /// (80286 hardware tests: #GP at offset FFFF).
 Flow without_x87(Cpu& cpu, const Insn& insn);
+
+/// FIP, FDP and FOP: the last instruction that was no control instruction (SDM vol. 1, 8.1.8).
+[[gnu::always_inline]] inline void remember_pointers(Cpu& cpu, const Insn& insn)
+{
+    FpuState& s = cpu.state.fpu;
+    s.ip = cpu.ip_of(insn);
+    s.cs = cpu.state.seg[CS].selector;
+    s.opcode = static_cast<u16>(insn.imm);
+    if (insn.memory) {
+        s.data = cpu.address(insn);
+        s.ds = cpu.state.seg[insn.seg].selector;
+    }
+}
 
 /// After the body: the pointers, and the FERR# pin if `before` was another state of it.
 Flow end_x87(Cpu& cpu, const Insn& insn, X87Rule rule, u16 status_before);

@@ -1,6 +1,6 @@
 /// x87: arithmetic, comparison, transcendental functions.
 #include "cpu/alu.h"
-#include "cpu/ops/x87.h"
+#include "cpu/ops/x87_quick.h"
 
 namespace reprise::ops {
 
@@ -111,6 +111,55 @@ bool to_sti_pop(X87& x)
     return with_register<op, true>(x, x.i(), 0);
 }
 
+template <Operation op>
+[[gnu::always_inline]] inline bool quick_apply(const X87& x, F80 a, F80 b, fp::quick::Result& r)
+{
+    if (!rounds_quickly(x)) [[unlikely]]
+        return false;
+    const int drop = dropped_bits(x);
+    if constexpr (op == add) return fp::quick::add(a, b, 0, drop, r);
+    else if constexpr (op == sub) return fp::quick::add(a, b, 0x8000, drop, r);
+    else if constexpr (op == sub_reversed) return fp::quick::add(b, a, 0x8000, drop, r);
+    else if constexpr (op == mul) return fp::quick::mul(a, b, drop, r);
+    else if constexpr (op == div) return fp::quick::div(a, b, drop, r);
+    else return fp::quick::div(b, a, drop, r);
+}
+
+template <Operation op, class Source>
+bool quick_with_memory(X87& x)
+{
+    F80 b;
+    fp::quick::Result r;
+    if (x.empty(0)) return false;
+    if (!fp::quick::widen(Source{TRY(quick_read<decltype(Source::bits)>(x))}, b)) return false;
+    if (!quick_apply<op>(x, x.st(0), b, r)) return false;
+    x.replace(0, r.value);
+    put_rounding(x, r.inexact, r.up);
+    return true;
+}
+
+template <Operation op, bool pops>
+[[gnu::always_inline]] inline bool quick_with_register(X87& x, int to, int other)
+{
+    fp::quick::Result r;
+    if (x.empty(to) || x.empty(other)) return false;
+    if (!quick_apply<op>(x, x.st(to), x.st(other), r)) return false;
+    x.replace(to, r.value);
+    put_rounding(x, r.inexact, r.up);
+    if (pops) x.pop();
+    return true;
+}
+template <Operation op>
+bool quick_to_top(X87& x)
+{
+    return quick_with_register<op, false>(x, 0, x.i());
+}
+template <Operation op, bool pops>
+bool quick_to_sti(X87& x)
+{
+    return quick_with_register<op, pops>(x, x.i(), 0);
+}
+
 // ---- Comparison ---------------------------------------------------------------------------------
 
 Relation compare(X87& x, Context& c, F80 a, F80 b, bool quiet)
@@ -208,6 +257,36 @@ bool compare_memory(X87& x)
     return true;
 }
 
+template <int pops, bool eflags>
+[[gnu::always_inline]] inline bool quick_compare(X87& x, F80 a, F80 b)
+{
+    Relation relation;
+    if (!fp::quick::compare(a, b, relation)) return false;
+    if (!eflags) x.conditions(kC1, 0);
+    put_relation<eflags>(x, relation);
+    for (int n = 0; n < pops; ++n) x.pop();
+    return true;
+}
+template <int pops, bool eflags = false>
+bool quick_compare_register(X87& x)
+{
+    if (x.empty(0) || x.empty(x.i())) return false;
+    return quick_compare<pops, eflags>(x, x.st(0), x.st(x.i()));
+}
+bool quick_compare_both(X87& x)
+{
+    if (x.empty(0) || x.empty(1)) return false;
+    return quick_compare<2, false>(x, x.st(0), x.st(1));
+}
+template <class Source, bool pops>
+bool quick_compare_memory(X87& x)
+{
+    F80 b;
+    if (x.empty(0)) return false;
+    if (!fp::quick::widen(Source{TRY(quick_read<decltype(Source::bits)>(x))}, b)) return false;
+    return quick_compare<pops, false>(x, x.st(0), b);
+}
+
 /// Comparison with +0.
 bool ftst(X87& x)
 {
@@ -261,6 +340,12 @@ bool change_sign(X87& x)
     x.conditions(kC1, 0);
     x.set(0, value);
     return true;
+}
+
+template <bool complement>
+bool quick_change_sign(X87& x)
+{
+    return !x.empty(0) && change_sign<complement>(x);
 }
 
 bool fscale(X87& x)
@@ -375,20 +460,37 @@ using enum X87Rule;
 template <Operation op, class Source>
 constexpr Opcode memory_row(int code, int reg, const char* name)
 {
-    return row<Esc<with_memory<op, Source>>, M>(code, name,
-                                                {.reg = static_cast<i8>(reg), .mod3 = 0});
+    const Row more{.reg = static_cast<i8>(reg), .mod3 = 0};
+    using Slow = Esc<with_memory<op, Source>>;
+    if constexpr (std::is_integral_v<Source>) return row<Slow, M>(code, name, more);
+    else return row<Quickly<quick_with_memory<op, Source>, Slow>, M>(code, name, more);
 }
 template <class Source, bool pops>
 constexpr Opcode compare_row(int code, int reg, const char* name)
 {
-    return row<Esc<compare_memory<Source, pops>>, M>(code, name,
-                                                     {.reg = static_cast<i8>(reg), .mod3 = 0});
+    const Row more{.reg = static_cast<i8>(reg), .mod3 = 0};
+    using Slow = Esc<compare_memory<Source, pops>>;
+    if constexpr (std::is_integral_v<Source>) return row<Slow, M>(code, name, more);
+    else return row<Quickly<quick_compare_memory<Source, pops>, Slow>, M>(code, name, more);
 }
 template <bool (*body)(X87&), Level level = Level::I8086, Feature feature = Feature::None>
 constexpr Opcode register_row(int code, int reg, const char* name)
 {
     return row<Esc<body, Numeric, level, feature>, STi>(code, name,
                                                         {.reg = static_cast<i8>(reg), .mod3 = 1});
+}
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_row(int code, int reg, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>, STi>(code, name,
+                                               {.reg = static_cast<i8>(reg), .mod3 = 1});
+}
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_single_row(int code, int modrm, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>>(
+        code, name,
+        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
 }
 /// The operands are in the mnemonic: one encoding.
 template <bool (*body)(X87&), Level level = Level::I8086>
@@ -416,30 +518,30 @@ constexpr auto kI387 = Level::I80386;
 
 // clang-format off
 constexpr auto kRegisterRows = std::to_array<Opcode>({
-    register_row<to_top<add>>                 (0xD8, 0, "fadd"),
-    register_row<to_top<mul>>                 (0xD8, 1, "fmul"),
-    register_row<compare_register<false, 0>>  (0xD8, 2, "fcom"),
-    register_row<compare_register<false, 1>>  (0xD8, 3, "fcomp"),
-    register_row<to_top<sub>>                 (0xD8, 4, "fsub"),
-    register_row<to_top<sub_reversed>>        (0xD8, 5, "fsubr"),
-    register_row<to_top<div>>                 (0xD8, 6, "fdiv"),
-    register_row<to_top<div_reversed>>        (0xD8, 7, "fdivr"),
-    register_row<to_sti<add>>                 (0xDC, 0, "fadd"),
-    register_row<to_sti<mul>>                 (0xDC, 1, "fmul"),
-    register_row<compare_register<false, 0>>  (0xDC, 2, "fcom"),
-    register_row<compare_register<false, 1>>  (0xDC, 3, "fcomp"),
-    register_row<to_sti<sub_reversed>>        (0xDC, 4, "fsubr"),
-    register_row<to_sti<sub>>                 (0xDC, 5, "fsub"),
-    register_row<to_sti<div_reversed>>        (0xDC, 6, "fdivr"),
-    register_row<to_sti<div>>                 (0xDC, 7, "fdiv"),
-    register_row<to_sti_pop<add>>             (0xDE, 0, "faddp"),
-    register_row<to_sti_pop<mul>>             (0xDE, 1, "fmulp"),
-    register_row<compare_register<false, 1>>  (0xDE, 2, "fcomp"),
-    single_row<compare_both<false>>           (0xDE, 0xD9, "fcompp"),
-    register_row<to_sti_pop<sub_reversed>>    (0xDE, 4, "fsubrp"),
-    register_row<to_sti_pop<sub>>             (0xDE, 5, "fsubp"),
-    register_row<to_sti_pop<div_reversed>>    (0xDE, 6, "fdivrp"),
-    register_row<to_sti_pop<div>>             (0xDE, 7, "fdivp"),
+    quick_row<quick_to_top<add>, to_top<add>>                 (0xD8, 0, "fadd"),
+    quick_row<quick_to_top<mul>, to_top<mul>>                 (0xD8, 1, "fmul"),
+    quick_row<quick_compare_register<0>, compare_register<false, 0>>  (0xD8, 2, "fcom"),
+    quick_row<quick_compare_register<1>, compare_register<false, 1>>  (0xD8, 3, "fcomp"),
+    quick_row<quick_to_top<sub>, to_top<sub>>                 (0xD8, 4, "fsub"),
+    quick_row<quick_to_top<sub_reversed>, to_top<sub_reversed>>        (0xD8, 5, "fsubr"),
+    quick_row<quick_to_top<div>, to_top<div>>                 (0xD8, 6, "fdiv"),
+    quick_row<quick_to_top<div_reversed>, to_top<div_reversed>>        (0xD8, 7, "fdivr"),
+    quick_row<quick_to_sti<add, false>, to_sti<add>>                 (0xDC, 0, "fadd"),
+    quick_row<quick_to_sti<mul, false>, to_sti<mul>>                 (0xDC, 1, "fmul"),
+    quick_row<quick_compare_register<0>, compare_register<false, 0>>  (0xDC, 2, "fcom"),
+    quick_row<quick_compare_register<1>, compare_register<false, 1>>  (0xDC, 3, "fcomp"),
+    quick_row<quick_to_sti<sub_reversed, false>, to_sti<sub_reversed>>        (0xDC, 4, "fsubr"),
+    quick_row<quick_to_sti<sub, false>, to_sti<sub>>                 (0xDC, 5, "fsub"),
+    quick_row<quick_to_sti<div_reversed, false>, to_sti<div_reversed>>        (0xDC, 6, "fdivr"),
+    quick_row<quick_to_sti<div, false>, to_sti<div>>                 (0xDC, 7, "fdiv"),
+    quick_row<quick_to_sti<add, true>, to_sti_pop<add>>             (0xDE, 0, "faddp"),
+    quick_row<quick_to_sti<mul, true>, to_sti_pop<mul>>             (0xDE, 1, "fmulp"),
+    quick_row<quick_compare_register<1>, compare_register<false, 1>>  (0xDE, 2, "fcomp"),
+    quick_single_row<quick_compare_both, compare_both<false>>           (0xDE, 0xD9, "fcompp"),
+    quick_row<quick_to_sti<sub_reversed, true>, to_sti_pop<sub_reversed>>    (0xDE, 4, "fsubrp"),
+    quick_row<quick_to_sti<sub, true>, to_sti_pop<sub>>             (0xDE, 5, "fsubp"),
+    quick_row<quick_to_sti<div_reversed, true>, to_sti_pop<div_reversed>>    (0xDE, 6, "fdivrp"),
+    quick_row<quick_to_sti<div, true>, to_sti_pop<div>>             (0xDE, 7, "fdivp"),
 
     register_row<compare_register<true, 0>, kI387>(0xDD, 4, "fucom"),
     register_row<compare_register<true, 1>, kI387>(0xDD, 5, "fucomp"),
@@ -449,8 +551,8 @@ constexpr auto kRegisterRows = std::to_array<Opcode>({
     register_row<compare_register<true, 1, true>, kI387, Feature::Cmov> (0xDF, 5, "fucomip"),
     register_row<compare_register<false, 1, true>, kI387, Feature::Cmov>(0xDF, 6, "fcomip"),
 
-    single_row<change_sign<true>>             (0xD9, 0xE0, "fchs"),
-    single_row<change_sign<false>>            (0xD9, 0xE1, "fabs"),
+    quick_single_row<quick_change_sign<true>, change_sign<true>>             (0xD9, 0xE0, "fchs"),
+    quick_single_row<quick_change_sign<false>, change_sign<false>>            (0xD9, 0xE1, "fabs"),
     single_row<ftst>                          (0xD9, 0xE4, "ftst"),
     single_row<fxam>                          (0xD9, 0xE5, "fxam"),
     single_row<unary<fp::exp2_minus_1>>       (0xD9, 0xF0, "f2xm1"),

@@ -1,7 +1,7 @@
 /// x87: loads, stores, constants, conditional moves, and moving the stack.
 #include <limits>
 
-#include "cpu/ops/x87.h"
+#include "cpu/ops/x87_quick.h"
 
 namespace reprise::ops {
 
@@ -98,6 +98,36 @@ bool load_constant(X87& x)
     return load(x, x.context(), value);
 }
 
+[[gnu::always_inline]] inline bool quick_load(X87& x, F80 value)
+{
+    if (!x.empty(-1)) return false;
+    x.conditions(kC1, 0);
+    x.push(value);
+    return true;
+}
+template <class Source>
+bool quick_fld(X87& x)
+{
+    F80 value;
+    if (!fp::quick::widen(Source{TRY(quick_read<decltype(Source::bits)>(x))}, value)) return false;
+    return quick_load(x, value);
+}
+template <class Integer>
+bool quick_fild(X87& x)
+{
+    const auto value = static_cast<Integer>(TRY(quick_read<std::make_unsigned_t<Integer>>(x)));
+    return quick_load(x, fp::quick::from_integer(value));
+}
+bool quick_fld_register(X87& x) { return !x.empty(x.i()) && quick_load(x, x.st(x.i())); }
+
+/// 1 and 0, which need no rounding.
+template <std::size_t number>
+bool quick_constant(X87& x)
+{
+    static_assert(kConstants[number].exact);
+    return quick_load(x, kConstants[number].below);
+}
+
 // ---- Stores -------------------------------------------------------------------------------------
 
 /// Writes what `write(value)` writes: `value` unless the exceptions in `c` forbid it, or the
@@ -153,6 +183,35 @@ bool fist(X87& x)
                                         [&](Integer v) { return x.write(static_cast<Bits>(v)); });
 }
 
+template <class Target, bool pops>
+bool quick_fst(X87& x)
+{
+    Target value;
+    bool inexact, up;
+    if (x.empty(0) || !rounds_quickly(x)) return false;
+    if (!fp::quick::narrow(x.st(0), value, inexact, up)) return false;
+    if (!quick_write(x, value.bits)) return false;
+    put_rounding(x, inexact, up);
+    if (pops) x.pop();
+    return true;
+}
+
+/// With PE masked, and rounding to nearest or to zero.
+template <class Integer, bool pops>
+bool quick_fist(X87& x)
+{
+    Integer value;
+    bool inexact, up;
+    const bool truncate = (x.s.control & 0xC00) == 0xC00;
+    if (x.empty(0) || !(x.s.control & fp::kPrecision)) return false;
+    if (!truncate && !rounds_quickly(x)) return false;
+    if (!fp::quick::to_integer(x.st(0), truncate, value, inexact, up)) return false;
+    if (!quick_write(x, static_cast<std::make_unsigned_t<Integer>>(value))) return false;
+    put_rounding(x, inexact, up);
+    if (pops) x.pop();
+    return true;
+}
+
 bool fbstp(X87& x)
 {
     Context c = x.context();
@@ -181,6 +240,12 @@ bool fst_register(X87& x)
     return true;
 }
 
+template <bool pops>
+bool quick_fst_register(X87& x)
+{
+    return !x.empty(0) && fst_register<pops>(x);
+}
+
 /// D9 D8+i, undocumented: an empty register is not stored and is no stack fault (as measured on an
 /// AMD Zen 4).
 bool fstpnce(X87& x)
@@ -206,6 +271,16 @@ bool fxch(X87& x)
     const F80 top = x.st(0);
     x.set(0, x.st(i));
     x.set(i, top);
+    return true;
+}
+
+bool quick_fxch(X87& x)
+{
+    if (x.empty(0) || x.empty(x.i())) return false;
+    x.conditions(kC1, 0);
+    const F80 top = x.st(0);
+    x.replace(0, x.st(x.i()));
+    x.replace(x.i(), top);
     return true;
 }
 
@@ -268,6 +343,24 @@ constexpr Opcode single_row(int code, int modrm, const char* name)
         code, name,
         {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
 }
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_memory_row(int code, int reg, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>, M>(code, name, {.reg = static_cast<i8>(reg), .mod3 = 0});
+}
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_register_row(int code, int reg, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>, STi>(code, name,
+                                               {.reg = static_cast<i8>(reg), .mod3 = 1});
+}
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_single_row(int code, int modrm, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>>(
+        code, name,
+        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
+}
 template <Condition condition, bool negated>
 constexpr Opcode fcmov_row(int code, int reg, const char* name)
 {
@@ -281,37 +374,37 @@ constexpr Opcode fisttp_row(int code)
 
 // clang-format off
 constexpr auto kRows = std::to_array<Opcode>({
-    memory_row<fld<F32>>         (0xD9, 0, "fld"),
-    memory_row<fst<F32, false>>  (0xD9, 2, "fst"),
-    memory_row<fst<F32, true>>   (0xD9, 3, "fstp"),
-    memory_row<fild<i32>>        (0xDB, 0, "fild"),
-    memory_row<fist<i32, false>> (0xDB, 2, "fist"),
-    memory_row<fist<i32, true>>  (0xDB, 3, "fistp"),
+    quick_memory_row<quick_fld<F32>, fld<F32>>         (0xD9, 0, "fld"),
+    quick_memory_row<quick_fst<F32, false>, fst<F32, false>>  (0xD9, 2, "fst"),
+    quick_memory_row<quick_fst<F32, true>, fst<F32, true>>   (0xD9, 3, "fstp"),
+    quick_memory_row<quick_fild<i32>, fild<i32>>        (0xDB, 0, "fild"),
+    quick_memory_row<quick_fist<i32, false>, fist<i32, false>> (0xDB, 2, "fist"),
+    quick_memory_row<quick_fist<i32, true>, fist<i32, true>>  (0xDB, 3, "fistp"),
     memory_row<fld_extended>     (0xDB, 5, "fld"),
     memory_row<fstp_extended>    (0xDB, 7, "fstp"),
-    memory_row<fld<F64>>         (0xDD, 0, "fld"),
-    memory_row<fst<F64, false>>  (0xDD, 2, "fst"),
-    memory_row<fst<F64, true>>   (0xDD, 3, "fstp"),
-    memory_row<fild<i16>>        (0xDF, 0, "fild"),
-    memory_row<fist<i16, false>> (0xDF, 2, "fist"),
-    memory_row<fist<i16, true>>  (0xDF, 3, "fistp"),
+    quick_memory_row<quick_fld<F64>, fld<F64>>         (0xDD, 0, "fld"),
+    quick_memory_row<quick_fst<F64, false>, fst<F64, false>>  (0xDD, 2, "fst"),
+    quick_memory_row<quick_fst<F64, true>, fst<F64, true>>   (0xDD, 3, "fstp"),
+    quick_memory_row<quick_fild<i16>, fild<i16>>        (0xDF, 0, "fild"),
+    quick_memory_row<quick_fist<i16, false>, fist<i16, false>> (0xDF, 2, "fist"),
+    quick_memory_row<quick_fist<i16, true>, fist<i16, true>>  (0xDF, 3, "fistp"),
     memory_row<fbld>             (0xDF, 4, "fbld"),
-    memory_row<fild<i64>>        (0xDF, 5, "fild"),
+    quick_memory_row<quick_fild<i64>, fild<i64>>        (0xDF, 5, "fild"),
     memory_row<fbstp>            (0xDF, 6, "fbstp"),
-    memory_row<fist<i64, true>>  (0xDF, 7, "fistp"),
+    quick_memory_row<quick_fist<i64, true>, fist<i64, true>>  (0xDF, 7, "fistp"),
     fisttp_row<i32>(0xDB),
     fisttp_row<i64>(0xDD),
     fisttp_row<i16>(0xDF),
 
-    register_row<fld_register>       (0xD9, 0, "fld"),
-    register_row<fxch>               (0xD9, 1, "fxch"),
-    register_row<fxch>               (0xDD, 1, "fxch"),
-    register_row<fxch>               (0xDF, 1, "fxch"),
+    quick_register_row<quick_fld_register, fld_register>       (0xD9, 0, "fld"),
+    quick_register_row<quick_fxch, fxch>               (0xD9, 1, "fxch"),
+    quick_register_row<quick_fxch, fxch>               (0xDD, 1, "fxch"),
+    quick_register_row<quick_fxch, fxch>               (0xDF, 1, "fxch"),
     register_row<fstpnce>            (0xD9, 3, "fstpnce"),
-    register_row<fst_register<false>>(0xDD, 2, "fst"),
-    register_row<fst_register<true>> (0xDD, 3, "fstp"),
-    register_row<fst_register<true>> (0xDF, 2, "fstp"),
-    register_row<fst_register<true>> (0xDF, 3, "fstp"),
+    quick_register_row<quick_fst_register<false>, fst_register<false>>(0xDD, 2, "fst"),
+    quick_register_row<quick_fst_register<true>, fst_register<true>> (0xDD, 3, "fstp"),
+    quick_register_row<quick_fst_register<true>, fst_register<true>> (0xDF, 2, "fstp"),
+    quick_register_row<quick_fst_register<true>, fst_register<true>> (0xDF, 3, "fstp"),
     register_row<ffree<false>>       (0xDD, 0, "ffree"),
     register_row<ffree<true>>        (0xDF, 0, "ffreep"),
 
@@ -324,13 +417,13 @@ constexpr auto kRows = std::to_array<Opcode>({
     fcmov_row<Condition::BelowOrEqual, true> (0xDB, 2, "fcmovnbe"),
     fcmov_row<Condition::Unordered, true>    (0xDB, 3, "fcmovnu"),
 
-    single_row<load_constant<0>>(0xD9, 0xE8, "fld1"),
+    quick_single_row<quick_constant<0>, load_constant<0>>(0xD9, 0xE8, "fld1"),
     single_row<load_constant<1>>(0xD9, 0xE9, "fldl2t"),
     single_row<load_constant<2>>(0xD9, 0xEA, "fldl2e"),
     single_row<load_constant<3>>(0xD9, 0xEB, "fldpi"),
     single_row<load_constant<4>>(0xD9, 0xEC, "fldlg2"),
     single_row<load_constant<5>>(0xD9, 0xED, "fldln2"),
-    single_row<load_constant<6>>(0xD9, 0xEE, "fldz"),
+    quick_single_row<quick_constant<6>, load_constant<6>>(0xD9, 0xEE, "fldz"),
     single_row<move_top<-1>>    (0xD9, 0xF6, "fdecstp"),
     single_row<move_top<1>>     (0xD9, 0xF7, "fincstp"),
     single_row<fnop>            (0xD9, 0xD0, "fnop"),
