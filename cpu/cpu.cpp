@@ -174,7 +174,8 @@ void Cpu::set_cr0(u64 value)
 {
     const u64 changed = state.cr0 ^ value;
     state.cr0 = value;
-    if (changed & (kCr0Pg | kCr0Wp | kCr0Pe)) flush_tlb();
+    // Without paging before and after, protected mode changes no mapping.
+    if (changed & (kCr0Pg | kCr0Wp) || ((changed & kCr0Pe) && (value & kCr0Pg))) flush_tlb();
     else update_mode();
 }
 

@@ -45,6 +45,7 @@ bool is_copied(const Opcode& row, const Insn& insn)
     case 0x85:
     case 0x86:
     case 0x87:
+    case 0x63:
     case 0x88:
     case 0x89:
     case 0x8A:
@@ -109,14 +110,15 @@ bool writes_memory(const Opcode& row)
     return first == Form::Eb || first == Form::Ew || first == Form::Ev;
 }
 
-int operand_bytes(const Opcode& row, const Insn& insn)
+/// Of the E operand. `or_zero`: 0 if there is none, else the operand size.
+int operand_bytes(const Opcode& row, const Insn& insn, bool or_zero = false)
 {
     for (const Form f : row.operands) {
         if (f == Form::Eb) return 1;
         if (f == Form::Ew) return 2;
-        if (f == Form::Ev) return insn.size;
+        if (f == Form::Ev) return row.code == 0x63 ? 4 : insn.size;
     }
-    return insn.size;
+    return or_zero ? 0 : insn.size;
 }
 
 }  // namespace
@@ -126,8 +128,8 @@ BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumpti
     : engine_(engine),
       code_(code),
       block_(*code.block),
-      assumptions_(assumptions),
-      paging_(paging),
+      assumptions_(assumptions), paging_(paging),
+      long_(static_cast<CodeSize>(block_.mode & 3) == CodeSize::Bits64),
       host_(address),
       a_(host_.assembler())
 {
@@ -142,8 +144,14 @@ bool BlockWriter::write()
     const Label right = a_.newLabel();
     a_.bind(indirect_);
     a_.mov(kSavedRcx, x86::rcx);
-    a_.lea(x86::ecx, x86::ptr(kAddress, -static_cast<i32>(block_.ip)));
-    a_.jecxz(x86::ecx, right);
+    if (!long_) {
+        a_.lea(x86::ecx, x86::ptr(kAddress, -static_cast<i32>(block_.ip)));
+        a_.jecxz(x86::ecx, right);
+    } else {
+        a_.mov(kFree, 0 - block_.ip);
+        a_.lea(x86::rcx, x86::ptr(kAddress, kFree));
+        a_.jecxz(x86::rcx, right);
+    }
     a_.mov(x86::rcx, kSavedRcx);
     a_.jmp(reinterpret_cast<u64>(engine_.stubs().indirect_miss));
     a_.bind(right);
@@ -264,7 +272,6 @@ bool BlockWriter::write_insn(u32 index)
 {
     const Insn& insn = *insn_at(index);
     const Opcode& row = opcodes()[insn.opcode];
-    if (insn.size == 8) return false;
     switch (row.code) {
     case 0x8D: write_lea(insn); return true;
     case 0xA0:
@@ -288,27 +295,73 @@ bool BlockWriter::write_insn(u32 index)
     return write_segment_insn(insn, row) || (is_copied(row, insn) && write_copy(insn, row));
 }
 
+bool is_g_form(Form f) { return f == Form::Gb || f == Form::Gw || f == Form::Gv; }
+bool is_comparison(u16 code)
+{
+    return code == 0x84 || code == 0x85 || (code < 0x40 && code >> 3 == 7) || code == 0x1A3;
+}
+
+/// Copies the instruction. Registers that the host keeps in memory (R8 to R15) take part as r10 and r11.
 bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
 {
-    if (!insn.memory) {
-        const auto host = copy_instruction(insn, row, nullptr);
-        if (!host) return false;
-        a_.embed(host->bytes.data(), host->size);
-        return true;
-    }
-    const bool g_first = row.operands[0] == Form::Gb;
-    const u8 reg = g_first ? insn.dst : insn.src;
-    const bool is_high = (g_first || row.operands[1] == Form::Gb) && is_high_byte(reg);
-    if (is_high && row.code == 0x1B0) return false;  // CMPXCHG also uses AL
-    const auto host = copy_instruction(insn, row, &kOperand,
-                                       is_high ? std::optional<u8>(reg & 15) : std::nullopt);
+    const auto in_memory = [](u8 reg) { return !is_high_byte(reg) && reg >= 8; };
+    const bool g_first = is_g_form(row.operands[0]), has_g = g_first || is_g_form(row.operands[1]);
+    const u8 g = g_first ? insn.dst : insn.src, other = g_first ? insn.src : insn.dst;
+    const bool in_opcode = row.operands[0] == Form::Zb || row.operands[0] == Form::Zv;
+    const bool has_e = !insn.memory && (in_opcode || operand_bytes(row, insn, true) != 0);
+    if (insn.memory && has_g && is_high_byte(g)) return write_copy_with_high_byte(insn, row, g);
+
+    Stand stand;
+    if (has_g && in_memory(g)) stand.reg = static_cast<u8>(kFree.id());
+    if (has_e && in_memory(other)) stand.rm = static_cast<u8>(kSavedRcx.id());
+    const auto host = copy_instruction(insn, row, insn.memory ? &kOperand : nullptr, stand);
+    if (!host) return false;
+    if (insn.memory) access(insn, operand_bytes(row, insn), writes_memory(row));
+    if (stand.reg) a_.mov(kFree, state_gpr(g));
+    if (stand.rm) a_.mov(kSavedRcx, state_gpr(other));
+    a_.embed(host->bytes.data(), host->size);
+    // Storing what has not changed does no harm.
+    if (is_comparison(row.code)) return true;
+    if (stand.reg) a_.mov(state_gpr(g), kFree);
+    if (stand.rm) a_.mov(state_gpr(other), kSavedRcx);
+    return true;
+}
+
+/// AH CH DH BH cannot be named beside r8 and r9, where the memory operand is: they change places with AL CL DL BL.
+bool BlockWriter::write_copy_with_high_byte(const Insn& insn, const Opcode& row, u8 reg)
+{
+    if (row.code == 0x1B0) return false;  // CMPXCHG also uses AL
+    const auto host = copy_instruction(insn, row, &kOperand, {.reg = reg & 15, .rm = {}});
     if (!host) return false;
     access(insn, operand_bytes(row, insn), writes_memory(row));
     const x86::Gp low = x86::gpb_lo(reg & 3), high = x86::gpb_hi(reg & 3);
-    if (is_high) a_.xchg(low, high);
+    a_.xchg(low, high);
     a_.embed(host->bytes.data(), host->size);
-    if (is_high) a_.xchg(low, high);
+    a_.xchg(low, high);
     return true;
+}
+
+x86::Mem BlockWriter::state_gpr(u8 reg) const { return x86::qword_ptr(kCpu, engine_.gpr(reg)); }
+
+/// The host register with a register of the guest: `otherwise`, after loading it, if it is kept in memory.
+x86::Gp BlockWriter::guest(u8 reg, const x86::Gp& otherwise)
+{
+    if (reg < 8) return gpr64(reg);
+    a_.mov(otherwise, state_gpr(reg));
+    return otherwise;
+}
+
+/// Its lowest `size` bytes; 4 clear the upper half.
+void BlockWriter::set_guest(u8 reg, const x86::Gp& value, int size)
+{
+    if (reg < 8) {
+        a_.mov(sized(gpr64(reg), size), sized(value, size));
+    } else if (size == 2) {
+        a_.mov(x86::word_ptr(kCpu, engine_.gpr(reg)), value.r16());
+    } else {
+        if (size == 4) a_.mov(value.r32(), value.r32());
+        a_.mov(state_gpr(reg), value);
+    }
 }
 
 void BlockWriter::write_call(u32 index)
@@ -330,8 +383,7 @@ void BlockWriter::write_call(u32 index)
 void BlockWriter::write_lea(const Insn& insn)
 {
     effective_address(insn);
-    if (insn.size == 2) a_.mov(gpr16(insn.dst), kAddress.r16());
-    else a_.mov(gpr32(insn.dst), kAddress.r32());
+    set_guest(insn.dst, kAddress, insn.size);
 }
 
 void BlockWriter::write_offset_move(const Insn& insn, bool store)
@@ -346,7 +398,9 @@ void BlockWriter::write_offset_move(const Insn& insn, bool store)
 
 void BlockWriter::move_sp(int by)
 {
-    if (assumptions_.wide_stack()) {
+    if (long_) {
+        a_.lea(x86::r15, x86::ptr(x86::r15, by));
+    } else if (assumptions_.wide_stack()) {
         a_.lea(x86::r15d, x86::ptr(x86::r15, by));
     } else {
         a_.lea(kFree.r32(), x86::ptr(x86::r15, by));
@@ -371,7 +425,7 @@ bool BlockWriter::write_push(const Insn& insn, const Opcode& row)
         a_.mov(operand(size),
                size == 2 ? imm(static_cast<i16>(insn.imm)) : imm(static_cast<i32>(insn.imm)));
     } else {
-        a_.mov(operand(size), sized(gpr64(insn.dst), size));
+        a_.mov(operand(size), sized(guest(insn.dst, kFree), size));
     }
     move_sp(-size);
     return true;
@@ -381,14 +435,14 @@ void BlockWriter::write_pop(const Insn& insn)
 {
     const int size = insn.size;
     access_stack(0, size, false);
-    if (insn.dst != RSP) {
+    if (insn.dst < 8 && insn.dst != RSP) {
         a_.mov(sized(gpr64(insn.dst), size), operand(size));
         move_sp(size);
         return;
     }
     a_.mov(sized(kIndex, size), operand(size));
     move_sp(size);
-    a_.mov(sized(x86::r15, size), sized(kIndex, size));
+    set_guest(insn.dst, kIndex, size);
 }
 
 /// POP to memory. An address with ESP in it counts from behind the operand on the stack: left to
@@ -410,13 +464,12 @@ bool BlockWriter::write_pop_memory(const Insn& insn)
 void BlockWriter::write_leave(const Insn& insn)
 {
     const int size = insn.size;
-    const bool wide = assumptions_.wide_stack();
-    access({.kind = Place::Kind::Pointer, .seg = SS, .narrow = !wide, .size = size, .pointer = RBP},
+    access({.kind = Place::Kind::Pointer, .seg = SS, .bits = stack_bits(), .size = size, .pointer = RBP},
            false);
     a_.mov(sized(kIndex, size), operand(size));
-    a_.lea(kAddress.r32(), x86::ptr(x86::rbp, size));
-    if (wide) a_.mov(x86::r15d, kAddress.r32());
-    else a_.mov(x86::r15w, kAddress.r16());
+    a_.lea(kAddress, x86::ptr(x86::rbp, size));
+    const int bytes = stack_bits() / 8;
+    a_.mov(sized(x86::r15, bytes), sized(kAddress, bytes));
     a_.mov(sized(x86::rbp, size), sized(kIndex, size));
 }
 
@@ -428,22 +481,27 @@ void BlockWriter::effective_address(const Insn& insn)
     const Form second = opcodes()[insn.opcode].operands[1],
                first = opcodes()[insn.opcode].operands[0];
     const auto is_offset = [](Form f) { return f == Form::Ob || f == Form::Ov; };
-    const u32 mask = static_cast<u32>(insn.address_mask());
+    const u64 mask = insn.address_mask(), disp = static_cast<u64>(i64{insn.disp});
+    const bool relative = insn.base == kBlockIpRegister;
+    const bool has_base = insn.base != kZeroRegister && !relative;
+    const bool has_index = insn.index_reg < kZeroRegister;
     if (is_offset(first) || is_offset(second)) {
-        a_.mov(kAddress.r32(), static_cast<u32>(insn.imm) & mask);
+        a_.mov(kAddress, static_cast<u64>(insn.imm) & mask);
         return;
     }
-    const bool has_base = insn.base != kZeroRegister, has_index = insn.index_reg != kZeroRegister;
     if (!has_base && !has_index) {
-        a_.mov(kAddress.r32(), static_cast<u32>(insn.disp) & mask);
+        const u64 page = insn.index_reg == kPageSizeRegister ? kPageSize : 0;
+        a_.mov(kAddress, ((relative ? block_.ip : 0) + page + disp) & mask);
         return;
     }
+    const x86::Gp base = has_base ? guest(insn.base, kAddress) : x86::Gp();
+    const x86::Gp index = has_index ? guest(insn.index_reg, kIndex) : x86::Gp();
     x86::Mem sum;
-    if (has_base && has_index)
-        sum = x86::ptr(gpr64(insn.base), gpr64(insn.index_reg), insn.scale, insn.disp);
-    else if (has_base) sum = x86::ptr(gpr64(insn.base), insn.disp);
-    else sum = x86::ptr(static_cast<u64>(i64{insn.disp}), gpr64(insn.index_reg), insn.scale);
-    a_.lea(kAddress.r32(), sum);
+    if (has_base && has_index) sum = x86::ptr(base, index, insn.scale, insn.disp);
+    else if (has_base) sum = x86::ptr(base, insn.disp);
+    else sum = x86::ptr(disp, index, insn.scale);
+    if (insn.address_bytes() == 8) a_.lea(kAddress, sum);
+    else a_.lea(kAddress.r32(), sum);
     if (mask == 0xFFFF) a_.movzx(kAddress.r32(), kAddress.r16());
 }
 
@@ -451,22 +509,25 @@ void BlockWriter::effective_address(const Insn& insn)
 void BlockWriter::offset_of(const Place& place)
 {
     if (place.kind == Place::Kind::Operand) return effective_address(*place.insn);
-    if (place.kind == Place::Kind::Pointer) a_.mov(kAddress.r32(), gpr32(place.pointer));
-    else a_.lea(kAddress.r32(), x86::ptr(x86::r15, place.depth));
-    if (place.narrow) a_.movzx(kAddress.r32(), kAddress.r16());
+    const bool pointer = place.kind == Place::Kind::Pointer;
+    const x86::Mem sum = pointer ? x86::ptr(gpr64(place.pointer)) : x86::ptr(x86::r15, place.depth);
+    if (place.bits == 64) a_.lea(kAddress, sum);
+    else a_.lea(kAddress.r32(), sum);
+    if (place.bits == 16) a_.movzx(kAddress.r32(), kAddress.r16());
 }
+
+int BlockWriter::stack_bits() const { return long_ ? 64 : assumptions_.wide_stack() ? 32 : 16; }
 
 void BlockWriter::access(const Insn& insn, int size, bool write)
 {
-    access({.kind = Place::Kind::Operand, .seg = insn.seg, .narrow = insn.address_bytes() == 2,
+    access({.kind = Place::Kind::Operand, .seg = insn.seg, .bits = 8 * insn.address_bytes(),
             .size = size, .insn = &insn},
            write);
 }
 
 void BlockWriter::access_stack(int depth, int size, bool write)
 {
-    access({.kind = Place::Kind::Stack, .seg = SS, .narrow = !assumptions_.wide_stack(),
-            .size = size, .depth = depth},
+    access({.kind = Place::Kind::Stack, .seg = SS, .bits = stack_bits(), .size = size, .depth = depth},
            write);
 }
 
@@ -503,9 +564,9 @@ void BlockWriter::test(const Place& place, i32 tag, bool write)
 {
     const int size = place.size;
     const u8 bits = assumptions_.segment(place.seg);
-    const bool flat = bits & (write ? kFlatWrite : kFlatRead);
-    const bool wide = place.narrow && (bits & (write ? kWideWrite : kWideRead));
-    const bool limit = !flat && (!wide || size > 1);
+    const bool flat = long_ ? place.seg < FS : (bits & (write ? kFlatWrite : kFlatRead)) != 0;
+    const bool wide = place.bits == 16 && (bits & (write ? kWideWrite : kWideRead));
+    const bool limit = !long_ && !flat && (!wide || size > 1);
     a_.mov(kSavedRcx, x86::rcx);
     if (limit && wide) {
         // 10000h if the last byte is beyond FFFFh, or 0.
@@ -576,18 +637,31 @@ void BlockWriter::cold_store(const ColdStore& store)
 
 // ---- The end of the block ---------------------------------------------------------------------
 
-/// May execution go on there without a look at CS's limit?
-bool BlockWriter::reachable(u64 ip) const { return ip <= assumptions_.code_limit(); }
+/// May execution go on there, as far as CS's limit is concerned, or in 64-bit mode the address?
+bool BlockWriter::reachable(u64 ip) const
+{
+    return long_ ? is_canonical(ip) : ip <= assumptions_.code_limit();
+}
 
-/// An address of 32 bits, in r8, in a segment of 64 KB.
+/// The target of an indirect jump, in r8: canonical in 64-bit mode; of 32 bits in a segment of 64 KB.
 void BlockWriter::check_target(int size)
 {
-    if (size == 2 || assumptions_.code_limit() != 0xFFFF) return;
+    const bool narrow = size == 4 && assumptions_.code_limit() == 0xFFFF;
+    if (!long_ && !narrow) return;
     const Label within = a_.newLabel();
     a_.mov(kSavedRcx, x86::rcx);
-    a_.mov(kFree.r32(), 16);
-    a_.shrx(x86::ecx, kAddress.r32(), kFree.r32());
-    a_.jecxz(x86::ecx, within);
+    if (long_) {
+        // Bits 63..47 are all the same: 0 or -1, and one more is 0 or 1.
+        a_.mov(kFree.r32(), 47);
+        a_.sarx(x86::rcx, kAddress, kFree);
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, 1));
+        a_.mov(kFree.r32(), 1);
+        a_.shrx(x86::rcx, x86::rcx, kFree);
+    } else {
+        a_.mov(kFree.r32(), 16);
+        a_.shrx(x86::ecx, kAddress.r32(), kFree.r32());
+    }
+    a_.jecxz(x86::rcx, within);
     a_.jmp(resume_label());
     a_.bind(within);
     a_.mov(x86::rcx, kSavedRcx);
@@ -598,10 +672,10 @@ bool BlockWriter::write_end(const Insn& insn)
 {
     const Opcode& row = opcodes()[insn.opcode];
     const int size = insn.size;
-    if (size == 8 || row.last != Level::X64) return false;
-    const u64 mask = size == 2 ? 0xFFFF : 0xFFFFFFFF;
+    if (row.last != Level::X64) return false;
+    const u64 mask = size == 2 ? 0xFFFF : size == 4 ? 0xFFFFFFFF : ~u64{0};
     const u64 behind = next_ip(insn), target = (behind + static_cast<u64>(insn.imm)) & mask;
-    const bool anywhere = reachable(mask) || assumptions_.code_limit() == 0xFFFF;
+    const bool anywhere = long_ || reachable(mask) || assumptions_.code_limit() == 0xFFFF;
     const u16 code = row.code;
     const bool jcc = (code >= 0x70 && code < 0x80) || (code >= 0x180 && code < 0x190);
     const bool relative =
@@ -632,16 +706,27 @@ bool BlockWriter::write_end(const Insn& insn)
 void BlockWriter::push_immediate(int size, u64 value)
 {
     access_stack(-size, size, true);
-    a_.mov(operand(size), size == 2 ? imm(static_cast<i16>(value)) : imm(static_cast<i32>(value)));
+    if (size == 8) {
+        a_.mov(kFree, value);
+        a_.mov(operand(size), kFree);
+    } else {
+        a_.mov(operand(size), size == 2 ? imm(static_cast<i16>(value)) : imm(static_cast<i32>(value)));
+    }
     move_sp(-size);
+}
+
+/// From [r8 + r9] to r8, with zeros in front.
+void BlockWriter::load_target(int size)
+{
+    if (size == 2) a_.movzx(kAddress.r32(), operand(2));
+    else a_.mov(sized(kAddress, size), operand(size));
 }
 
 void BlockWriter::write_return(const Insn& insn)
 {
     const int size = insn.size;
     access_stack(0, size, false);
-    if (size == 2) a_.movzx(kAddress.r32(), operand(2));
-    else a_.mov(kAddress.r32(), operand(4));
+    load_target(size);
     check_target(size);
     move_sp(size + static_cast<int>(insn.imm));
     dispatch();
@@ -652,12 +737,11 @@ void BlockWriter::write_indirect(const Insn& insn, bool call)
     const int size = insn.size;
     if (insn.memory) {
         access(insn, size, false);
-        if (size == 2) a_.movzx(kAddress.r32(), operand(2));
-        else a_.mov(kAddress.r32(), operand(4));
+        load_target(size);
     } else if (size == 2) {
         a_.movzx(kAddress.r32(), gpr16(insn.dst));
     } else {
-        a_.mov(kAddress.r32(), gpr32(insn.dst));
+        a_.mov(sized(kAddress, size), sized(guest(insn.dst, kAddress), size));
     }
     check_target(size);
     if (call) {
@@ -672,7 +756,10 @@ void BlockWriter::write_loop(const Insn& insn, bool jcxz, u64 target, u64 behind
 {
     const Label zero = a_.newLabel();
     const bool narrow = insn.address_bytes() == 2;
-    if (!narrow) {
+    if (insn.address_bytes() == 8) {
+        if (!jcxz) a_.lea(x86::rcx, x86::ptr(x86::rcx, -1));
+        a_.jecxz(x86::rcx, zero);
+    } else if (!narrow) {
         if (!jcxz) a_.lea(x86::ecx, x86::ptr(x86::rcx, -1));
         a_.jecxz(x86::ecx, zero);
     } else {

@@ -41,7 +41,7 @@ private:
         enum class Kind : u8 { Operand, Stack, Pointer };
         Kind kind = Kind::Operand;
         u8 seg = DS;
-        bool narrow = false;  // the offset has 16 bits
+        int bits = 32;        // of the offset
         int size = 0;         // bytes
         const Insn* insn = nullptr;
         int depth = 0;
@@ -56,8 +56,13 @@ private:
 
     bool write_insn(u32 index);
     bool write_copy(const Insn& insn, const Opcode& row);
+    bool write_copy_with_high_byte(const Insn& insn, const Opcode& row, u8 reg);
     void write_call(u32 index);
     void write_lea(const Insn& insn);
+    asmjit::x86::Mem state_gpr(u8 reg) const;
+    asmjit::x86::Gp guest(u8 reg, const asmjit::x86::Gp& otherwise);
+    void set_guest(u8 reg, const asmjit::x86::Gp& value, int size);
+    void load_target(int size);
     void write_offset_move(const Insn& insn, bool store);
     bool write_push(const Insn& insn, const Opcode& row);
     void write_pop(const Insn& insn);
@@ -88,6 +93,7 @@ private:
     void access(const Insn& insn, int size, bool write);
     void access_stack(int depth, int size, bool write);
     void offset_of(const Place& place);
+    int stack_bits() const;
     void effective_address(const Insn& insn);
     void check(const Place& place, const Label& fail, i32 tag, bool write,
                const Label& hit = Label());
@@ -116,6 +122,7 @@ private:
     Block& block_;
     Assumptions assumptions_;
     bool paging_;
+    bool long_;  // 64-bit mode
     HostAssembler host_;
     asmjit::x86::Assembler& a_;
 

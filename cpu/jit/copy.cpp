@@ -88,7 +88,7 @@ void operands(Parts& p, const Insn& insn, const Opcode& row)
 }  // namespace
 
 std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
-                                         const HostMemory* memory, std::optional<u8> replaced)
+                                         const HostMemory* memory, const Stand& stand)
 {
     Parts p{.code = row.code};
     if (row.code == 0x82) p.code = 0x80;  // #UD in 64-bit mode
@@ -103,10 +103,11 @@ std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
             p.rm_is_high = opcode_register.high;
         }
     }
-    if (replaced) {
-        p.reg = *replaced;
+    if (stand.reg) {
+        p.reg = *stand.reg;
         p.reg_is_high = false;
     }
+    if (stand.rm) p.rm = opcode_register.number = *stand.rm;
 
     bool wide = false, narrow = false;
     for (const Form f : row.operands)
@@ -116,7 +117,9 @@ std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
     if (p.modrm && p.reg >= 8) rex |= 0x44;
     if (uses_memory) rex |= 0x40 | (memory->base >= 8 ? 1 : 0) | (memory->index >= 8 ? 2 : 0);
     else if (p.modrm && p.rm >= 8) rex |= 0x41;
-    if (opcode_register.number >= 8) rex |= 0x41;
+    if (!p.modrm && opcode_register.number >= 8) rex |= 0x41;
+    if (!p.modrm && first == Form::Zb && !opcode_register.high && opcode_register.number >= 4)
+        rex |= 0x40;
     const bool needs_rex_for_byte = (p.reg_is_byte && !p.reg_is_high && p.reg >= 4) ||
                                     (!uses_memory && p.rm_is_byte && !p.rm_is_high && p.rm >= 4);
     if (needs_rex_for_byte) rex |= 0x40;

@@ -31,10 +31,15 @@ constexpr u8 host_register(u8 reg) { return reg == RSP ? 15 : reg; }
 /// A register operand as Insn has it: 10h says that it is AH CH DH BH.
 constexpr bool is_high_byte(u8 reg) { return (reg & kHighByte) != 0; }
 
-/// Encodes `insn`. If its E operand is in memory, that is at `memory`. `replaced`: a host byte
-/// register instead of the register operand. Nothing: it has AH CH DH BH together with a register
-/// that only REX can name.
-std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
-                                         const HostMemory* memory, std::optional<u8> replaced = {});
+/// Host registers that stand for register operands of the instruction, or nothing: those of the same name.
+struct Stand {
+    std::optional<u8> reg;  // for the G operand
+    std::optional<u8> rm;   // for an E operand that is a register, or one in the opcode
+};
+
+/// Encodes `insn`. If its E operand is in memory, that is at `memory`. Nothing: it has AH CH DH BH together with
+/// a register that only REX can name.
+std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row, const HostMemory* memory,
+                                         const Stand& stand = {});
 
 }  // namespace reprise::jit

@@ -116,7 +116,8 @@ Assumptions Engine::assumptions()
 
 Assumptions Engine::look_at_segments()
 {
-    cpu_.segments_changed_ = false;
+        cpu_.segments_changed_ = false;
+    if (cpu_.mode64()) return {};
     u8 bits[6] = {};
     const bool real = cpu_.real_or_v86();
     bool all_present = true;
@@ -168,21 +169,14 @@ Code* Engine::translate(Block& block)
 
 TargetTable& Engine::targets()
 {
-    if (table_ && table_->context == cpu_.context_) return *table_;
-    std::unique_ptr<TargetTable>* oldest = &tables_[0];
-    table_ = nullptr;
-    for (auto& table : tables_) {
-        if (table && table->context == cpu_.context_) table_ = table.get();
-        if (!table || (*oldest && table->last_used < (*oldest)->last_used)) oldest = &table;
+    auto& table = tables_[cpu_.context_ % tables_.size()];
+    if (!table) table = std::make_unique<TargetTable>(stubs_.indirect_miss);
+    if (table->context != cpu_.context_) {
+        table->clear(stubs_.indirect_miss);
+        table->context = cpu_.context_;
     }
-    if (!table_) {
-        if (*oldest) (*oldest)->clear(stubs_.indirect_miss);
-        else *oldest = std::make_unique<TargetTable>(stubs_.indirect_miss);
-        table_ = oldest->get();
-        table_->context = cpu_.context_;
-    }
-    table_->last_used = ++uses_;
-    return *table_;
+    table_ = table.get();
+    return *table;
 }
 
 // ---- In and out of host code ------------------------------------------------------------------
@@ -197,9 +191,12 @@ const Insn* Engine::count(const Insn* first)
 
 bool Engine::may_enter() const
 {
-    return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.mode64() && !cpu_.debug_ &&
-           cpu_.state.gpr[RSP] >> 32 == 0;
+    return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.debug_ && !cpu_.check_alignment_ &&
+           has_plain_stack_pointer();
 }
+
+/// Host code for 16 and 32 bits keeps the upper half of RSP clear.
+bool Engine::has_plain_stack_pointer() const { return cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0; }
 
 const Insn* Engine::enter(const Insn* first)
 {
@@ -291,7 +288,7 @@ const Exit* Engine::call(Call* call, Cpu* cpu, EntryState* entry, i64 budget)
     const bool unchanged = cpu->stop_at_ == entry->stop_at && block.valid &&
                            cpu->tlb_ == entry->tlb && cpu->context_ == engine.table_->context &&
                            engine.assumptions().key == call->code->key &&
-                           cpu->state.gpr[RSP] >> 32 == 0;
+                           engine.has_plain_stack_pointer();
     return unchanged ? nullptr : &call->after;
 }
 

@@ -40,7 +40,6 @@ public:
     }
 
     u32 context = 0;  // Cpu::context_; 0: none
-    u64 last_used = 0;
 
 private:
     static constexpr std::size_t kTargets = 1 << 16;
@@ -70,6 +69,8 @@ public:
     // ---- For BlockWriter ----------------------------------------------------------------------
 
     const Stubs& stubs() const { return stubs_; }
+    /// Offsets from the Cpu.
+    i32 gpr(u8 reg) const { return offsets_.gpr + 8 * reg; }
     /// Offsets from the Cpu of what its fast path knows about a segment.
     i32 segment_base(u8 seg) const
     {
@@ -104,6 +105,7 @@ private:
     static const Exit* call(Call* call, Cpu* cpu, EntryState* entry, i64 budget);
 
     bool may_enter() const;
+    bool has_plain_stack_pointer() const;
     Assumptions assumptions();
     Assumptions look_at_segments();
     Code* code_for(Block& block);
@@ -131,8 +133,7 @@ private:
         graveyard_;                     // of retired blocks, one of which may be executing
     std::vector<Exit*> between_pages_;  // linked
     std::array<std::unique_ptr<TargetTable>, 16> tables_;
-    TargetTable* table_ = nullptr;  // of the present context, perhaps
-    u64 uses_ = 0;
+    TargetTable* table_ = nullptr;  // of the context that host code was last entered in
     mutable TranslatorStatistics statistics_;
 };
 

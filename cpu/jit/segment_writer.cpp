@@ -39,8 +39,8 @@ void BlockWriter::write_from_segment(const Insn& insn)
     const x86::Mem selector = x86::word_ptr(
         kCpu, engine_.segment_register(insn.src) + static_cast<i32>(offsetof(Segment, selector)));
     if (!insn.memory) {
-        if (insn.size == 2) a_.mov(gpr16(insn.dst), selector);
-        else a_.movzx(gpr32(insn.dst), selector);
+        a_.movzx(kFree.r32(), selector);
+        set_guest(insn.dst, kFree, insn.size);
         return;
     }
     access(insn, 2, true);
@@ -73,10 +73,11 @@ void BlockWriter::write_to_segment(const Insn& insn, u8 seg)
 /// Of the operand on the stack, only 16 bits are written: see PushSegment.
 void BlockWriter::write_push_segment(const Insn& insn, u8 seg)
 {
-    access_stack(-int{insn.size}, 2, true);
+    const int written = insn.size == 8 ? 8 : 2;
+    access_stack(-int{insn.size}, written, true);
     a_.movzx(kFree.r32(), x86::word_ptr(kCpu, engine_.segment_register(seg) +
                                                   static_cast<i32>(offsetof(Segment, selector))));
-    a_.mov(operand(2), kFree.r16());
+    a_.mov(operand(written), sized(kFree, written));
     move_sp(-int{insn.size});
 }
 

@@ -8,13 +8,17 @@ BlockWriter::Place BlockWriter::pointed(const Insn& insn, Gpr pointer, int size)
 {
     return {.kind = Place::Kind::Pointer,
             .seg = pointer == RDI ? u8{ES} : insn.seg,
-            .narrow = insn.address_bytes() == 2,
+            .bits = 8 * insn.address_bytes(),
             .size = size,
             .pointer = pointer};
 }
 
 void BlockWriter::advance(const Insn& insn, Gpr pointer, int size)
 {
+    if (insn.address_bytes() == 8) {
+        a_.lea(gpr64(pointer), x86::ptr(gpr64(pointer), size));
+        return;
+    }
     if (insn.address_bytes() == 4) {
         a_.lea(gpr32(pointer), x86::ptr(gpr64(pointer), size));
         return;
