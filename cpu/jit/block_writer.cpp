@@ -320,10 +320,11 @@ bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
     if (stand.reg) a_.mov(kFree, state_gpr(g));
     if (stand.rm) a_.mov(kSavedRcx, state_gpr(other));
     a_.embed(host->bytes.data(), host->size);
-    // Storing what has not changed does no harm.
+    // Both may be the same register: what was only read must not be stored over the result.
     if (is_comparison(row.code)) return true;
-    if (stand.reg) a_.mov(state_gpr(g), kFree);
-    if (stand.rm) a_.mov(state_gpr(other), kSavedRcx);
+    const bool exchanges = row.code == 0x86 || row.code == 0x87 || row.code == 0x1C0 || row.code == 0x1C1;
+    if (stand.reg && (g_first || exchanges)) a_.mov(state_gpr(g), kFree);
+    if (stand.rm && !g_first) a_.mov(state_gpr(other), kSavedRcx);
     return true;
 }
 
