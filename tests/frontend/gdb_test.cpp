@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <cstdio>
 #include <random>
 
 #include "frontend/gdb/server.h"
@@ -366,6 +367,7 @@ TEST_F(Gdb, NothingThatIsSentBreaksTheServer)
                                                "Zffffffffffffffff,0,0",
                                                "qThreadExtraInfo,1"};
     const u64 seed = 11;
+    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
     std::mt19937_64 random(seed);
     for (int i = 0; i < 3000; ++i) {
         std::string packet = sensible[random() % sensible.size()];
@@ -381,7 +383,18 @@ TEST_F(Gdb, NothingThatIsSentBreaksTheServer)
         // What ends the session is tested elsewhere.
         if (packet.starts_with('D') || packet.starts_with('k') || packet.starts_with("vKill"))
             continue;
-        client.send(random() % 16 ? gdb_packet(packet) : packet);
+        std::string line = gdb_packet(packet);
+        switch (random() % 32) {
+        case 0: line = packet; break;
+        case 1: line.resize(random() % line.size()); break;
+        case 2: line = "$" + std::string(random() % 100'000, 'm'); break;
+        case 3:
+            line.resize(random() % 2000);
+            for (char& c : line) c = static_cast<char>(random());
+            break;
+        default: break;
+        }
+        client.send(line);
         if (random() % 8 == 0) client.send("\x03");
         server.poll();
         if (!server.holds_guest()) machine->run_until(machine->now() + 10 * kMicrosecond);
