@@ -292,7 +292,8 @@ bool BlockWriter::write_insn(u32 index)
     if (row.code >= 0x50 && row.code < 0x58) return write_push(insn, row);
     if (row.code >= 0x58 && row.code < 0x60) return write_pop(insn), true;
     if (row.rules & kStringOp) return write_string(insn, row);
-    return write_segment_insn(insn, row) || (is_copied(row, insn) && write_copy(insn, row));
+    return write_segment_insn(insn, row) || write_vector(insn, row) ||
+           (is_copied(row, insn) && write_copy(insn, row));
 }
 
 bool is_g_form(Form f) { return f == Form::Gb || f == Form::Gw || f == Form::Gv; }
@@ -600,6 +601,10 @@ void BlockWriter::test(const Place& place, i32 tag, bool write)
     }
     a_.mov(kFree.r32(), kPageShift);
     a_.shrx(x86::rcx, x86::rcx, kFree);
+    if (!place.aligned) return;
+    a_.mov(kFree.r32(), 60);  // the lowest four bits, far above the rest
+    a_.shlx(kFree, kAddress, kFree);
+    a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree));
 }
 
 /// A store into a page that holds code: does it touch 64 bytes that code was decoded from?

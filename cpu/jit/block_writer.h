@@ -43,6 +43,7 @@ private:
         u8 seg = DS;
         int bits = 32;        // of the offset
         int size = 0;         // bytes
+        bool aligned = false;  // or else #GP
         const Insn* insn = nullptr;
         int depth = 0;
         Gpr pointer = RSI;
@@ -87,6 +88,10 @@ private:
     bool write_string(const Insn& insn, const Opcode& row);
     Place pointed(const Insn& insn, Gpr pointer, int size) const;
     void advance(const Insn& insn, Gpr pointer, int size);
+
+    // vector_writer.cpp
+    bool write_vector(const Insn& insn, const Opcode& row);
+    asmjit::x86::Mem xmm(u8 number) const;
 
     // Memory. Afterwards the operand is at [r8 + r9], and r10 and r11 are free.
     void access(const Place& place, bool write);

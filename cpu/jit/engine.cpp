@@ -22,7 +22,8 @@ Engine::Engine(Cpu& cpu) : cpu_(cpu), memory_(kCodeBytes)
         return static_cast<i32>(static_cast<const char*>(member) -
                                 reinterpret_cast<const char*>(&cpu_));
     };
-    offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0])};
+    offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0]),
+                offset(&cpu_.state.sse.xmm[0]), offset(&cpu_.state.sse.mxcsr)};
     stubs_ = write_stubs(memory_, {offsets_.gpr}, call);
     kept_ = memory_.used();
 }
@@ -111,7 +112,9 @@ void Engine::unlink(Exit& exit)
 Assumptions Engine::assumptions()
 {
     if (cpu_.segments_changed_) assumptions_ = look_at_segments();
-    return assumptions_.with_direction(cpu_.state.rflags & DF);
+    constexpr u32 kMxcsrMasks = 0x1F80;
+    const bool sse = cpu_.sse_usable_ && (cpu_.state.sse.mxcsr & kMxcsrMasks) == kMxcsrMasks;
+    return assumptions_.with(cpu_.state.rflags & DF, sse);
 }
 
 Assumptions Engine::look_at_segments()

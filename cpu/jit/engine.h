@@ -71,6 +71,8 @@ public:
     const Stubs& stubs() const { return stubs_; }
     /// Offsets from the Cpu.
     i32 gpr(u8 reg) const { return offsets_.gpr + 8 * reg; }
+    i32 xmm(u8 number) const { return offsets_.xmm + 16 * number; }
+    i32 mxcsr() const { return offsets_.mxcsr; }
     /// Offsets from the Cpu of what its fast path knows about a segment.
     i32 segment_base(u8 seg) const
     {
@@ -118,7 +120,7 @@ private:
     void arrive(const Code& code, i64 budget, u64 charged);
 
     struct Offsets {  // from the Cpu
-        i32 gpr = 0, segments = 0, segment_registers = 0;
+        i32 gpr = 0, segments = 0, segment_registers = 0, xmm = 0, mxcsr = 0;
     };
 
     Cpu& cpu_;

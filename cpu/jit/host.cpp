@@ -63,8 +63,8 @@ HostTraits find_out()
         agree(host_sar, [](LazyFlags& f, u32 a, u32 b) { shift<ShiftOp::Sar>(f, a, b & 31); }) &&
         agree(host_rol, [](LazyFlags& f, u32 a, u32 b) { shift<ShiftOp::Rol>(f, a, b & 31); }) &&
         agree(host_shld, [](LazyFlags& f, u32 a, u32 b) { double_shift<true>(f, a, b, b & 31); });
-    t.multiply_flags =
-        agree(host_imul, [](LazyFlags& f, u32 a, u32 b) { multiply_signed(f, a, b); });
+    t.sse42 = __builtin_cpu_supports("sse4.2") != 0;
+    t.multiply_flags = agree(host_imul, [](LazyFlags& f, u32 a, u32 b) { multiply_signed(f, a, b); });
     t.scan_flags = agree(host_bsf, scan<true>) && agree(host_bsr, scan<false>);
     return t;
 }

@@ -67,6 +67,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, index_mask)), x86::rax);
     a.mov(x86::eax, 1);
     a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, one)), x86::rax);
+    a.stmxcsr(x86::dword_ptr(x86::rsp, offsetof(Frame, host_mxcsr)));
     a.mov(kTlb, state(x86::rdi, offsetof(EntryState, tlb)));
     a.mov(kBudget, state(x86::rdi, offsetof(EntryState, budget)));
     a.mov(x86::rax, state(x86::rdi, offsetof(EntryState, code)));

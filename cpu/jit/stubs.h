@@ -36,6 +36,8 @@ struct Frame {
     u64 one;
     u64 scratch;
     u64 scratch2;
+    u64 host_mxcsr;  // as C++ code expects it
+    u64 unused;
 };
 
 /// Offsets from the Cpu that the stubs need.
