@@ -140,7 +140,7 @@ void add_engine_option(CLI::App& app, EngineChoice& engine)
     static const std::map<std::string, EngineChoice> names = {{"auto", EngineChoice::Automatic},
                                                               {"interpreter", EngineChoice::Interpreter},
                                                               {"translator", EngineChoice::Translator}};
-    app.add_option("--engine", engine, "interpreter, translator or auto")
+    app.add_option("--engine", engine, "interpreter, translator, or auto (default): the translator, if the host has one")
         ->transform(CLI::Transformer(names))
         ->check(CLI::IsMember({EngineChoice::Automatic, EngineChoice::Interpreter, EngineChoice::Translator}))
         ->group("Running");

@@ -48,7 +48,7 @@ void choose_engine(Machine& machine, EngineChoice choice);
 
 struct RunOptions {
     MachineOptions machine;
-    EngineChoice engine = EngineChoice::Interpreter;
+    EngineChoice engine = EngineChoice::Automatic;
     bool statistics = false;
     std::vector<std::string> images;
     DisplayKind display = DisplayKind::Automatic;
@@ -72,7 +72,7 @@ struct TestOptions {
     std::vector<std::string> files;
     std::string media, artifacts, junit, filter;
     bool verbose = false;
-    EngineChoice engine = EngineChoice::Interpreter;
+    EngineChoice engine = EngineChoice::Automatic;
 };
 
 // `arguments` are what follows the command's name. They throw UsageError and HelpRequested.

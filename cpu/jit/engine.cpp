@@ -24,7 +24,7 @@ Engine::Engine(Cpu& cpu) : cpu_(cpu), memory_(kCodeBytes)
     };
     offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0]),
                 offset(&cpu_.state.sse.xmm[0]), offset(&cpu_.state.sse.mxcsr)};
-    stubs_ = write_stubs(memory_, {offsets_.gpr}, call);
+    stubs_ = write_stubs(memory_, {offsets_.gpr, offsets_.mxcsr}, call);
     kept_ = memory_.used();
 }
 
@@ -215,6 +215,7 @@ const Insn* Engine::enter(const Insn* first)
     entry_.stop_at = cpu_.stop_at_;
     entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
     entry_.flags = lahf_seto_of(cpu_.flags.get());
+    entry_.sse = Assumptions{code->key}.sse();
     const Exit* exit = stubs_.enter(&entry_, &cpu_);
     return chain(cpu_, exit ? left(*exit) : missed());
 }

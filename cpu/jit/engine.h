@@ -72,7 +72,6 @@ public:
     /// Offsets from the Cpu.
     i32 gpr(u8 reg) const { return offsets_.gpr + 8 * reg; }
     i32 xmm(u8 number) const { return offsets_.xmm + 16 * number; }
-    i32 mxcsr() const { return offsets_.mxcsr; }
     /// Offsets from the Cpu of what its fast path knows about a segment.
     i32 segment_base(u8 seg) const
     {

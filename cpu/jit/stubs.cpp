@@ -26,6 +26,26 @@ x86::Mem state(x86::Gp base, std::size_t offset)
     return x86::qword_ptr(base, static_cast<i32>(offset));
 }
 
+/// `depth`: bytes on the stack above the Frame. Changes the flags.
+void load_mxcsr(x86::Assembler& a, const StubOffsets& offsets, int depth)
+{
+    const Label without = a.newLabel();
+    a.cmp(x86::qword_ptr(x86::rsp, depth + static_cast<int>(offsetof(Frame, sse))), 0);
+    a.jz(without);
+    a.ldmxcsr(x86::dword_ptr(kCpu, offsets.mxcsr));
+    a.bind(without);
+}
+
+void store_mxcsr(x86::Assembler& a, const StubOffsets& offsets, int depth)
+{
+    const Label without = a.newLabel();
+    a.cmp(x86::qword_ptr(x86::rsp, depth + static_cast<int>(offsetof(Frame, sse))), 0);
+    a.jz(without);
+    a.stmxcsr(x86::dword_ptr(kCpu, offsets.mxcsr));
+    a.ldmxcsr(x86::dword_ptr(x86::rsp, depth + static_cast<int>(offsetof(Frame, host_mxcsr))));
+    a.bind(without);
+}
+
 void load_guest(x86::Assembler& a, const StubOffsets& offsets)
 {
     for (u8 r = 0; r < 8; ++r)
@@ -68,6 +88,9 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.mov(x86::eax, 1);
     a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, one)), x86::rax);
     a.stmxcsr(x86::dword_ptr(x86::rsp, offsetof(Frame, host_mxcsr)));
+    a.mov(x86::rax, state(x86::rdi, offsetof(EntryState, sse)));
+    a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, sse)), x86::rax);
+    load_mxcsr(a, offsets, 0);
     a.mov(kTlb, state(x86::rdi, offsetof(EntryState, tlb)));
     a.mov(kBudget, state(x86::rdi, offsetof(EntryState, budget)));
     a.mov(x86::rax, state(x86::rdi, offsetof(EntryState, code)));
@@ -81,6 +104,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.mov(x86::r8d, 0);
     a.bind(leave);
     store_guest(a, offsets);
+    store_mxcsr(a, offsets, 0);
     a.mov(x86::rax, x86::r8);
     a.bind(finish);
     a.mov(x86::r9, x86::qword_ptr(x86::rsp, offsetof(Frame, state)));
@@ -96,6 +120,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.seto(x86::al);
     a.mov(x86::rdx, x86::qword_ptr(x86::rsp, 8 + offsetof(Frame, state)));
     a.mov(x86::dword_ptr(x86::rdx, offsetof(EntryState, flags)), x86::eax);
+    store_mxcsr(a, offsets, 8);
     a.mov(x86::rdi, x86::r8);
     a.mov(x86::rsi, kCpu);
     a.mov(x86::rcx, kBudget);
@@ -104,7 +129,8 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     const Label out = a.newLabel();
     a.test(x86::rax, x86::rax);
     a.jnz(out);
-    a.pop(x86::qword_ptr(x86::rsp, offsetof(Frame, scratch) - 8 + 8));
+    a.pop(x86::qword_ptr(x86::rsp, offsetof(Frame, scratch)));
+    load_mxcsr(a, offsets, 0);
     load_guest(a, offsets);
     a.jmp(x86::qword_ptr(x86::rsp, offsetof(Frame, scratch)));
     a.bind(out);

@@ -25,6 +25,7 @@ struct EntryState {
     i64 budget = 0;
     u64 stop_at = 0;  // Cpu::stop_at_: the budget counts from it
     u32 flags = 0;    // as LAHF and SETO give them: AH and AL
+    u64 sse = 0;      // not 0: MXCSR is to be the guest's
     u64 ip = 0;       // of an indirect jump whose target is unknown
 };
 
@@ -37,12 +38,12 @@ struct Frame {
     u64 scratch;
     u64 scratch2;
     u64 host_mxcsr;  // as C++ code expects it
-    u64 unused;
+    u64 sse;         // EntryState::sse
 };
 
 /// Offsets from the Cpu that the stubs need.
 struct StubOffsets {
-    i32 gpr;
+    i32 gpr, mxcsr;
 };
 
 /// Addresses of the stubs.

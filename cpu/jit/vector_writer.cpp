@@ -1,7 +1,7 @@
 /// SSE instructions: the host's own, on two of its registers, loaded from and stored to the state around each.
 ///
-/// Those that no host executes as we do are marked in the table. What rounds or signals runs under
-/// the guest's MXCSR, which has all exceptions masked or the block is not translated this way.
+/// Those that no host executes as we do are marked in the table. While host code runs, MXCSR is the
+/// guest's, which has all exceptions masked or SSE is left to the handlers.
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/host.h"
 #include "cpu/jit/registers.h"
@@ -48,27 +48,6 @@ bool may_be_unaligned(const Opcode& row)
 {
     const bool moves = row.code == 0x110 || row.code == 0x111 || row.code == 0x1F0;
     return moves || ((row.code == 0x16F || row.code == 0x17F) && row.prefix == Mandatory::PF3);
-}
-
-/// Does the result or a flag in MXCSR depend on MXCSR (SDM vol. 1, 11.5 and 12.8)?
-bool uses_mxcsr(u16 code)
-{
-    if (code >= 0x308 && code <= 0x30B) return true;  // ROUND
-    if (code == 0x340 || code == 0x341) return true;  // DPPS, DPPD
-    switch (code) {
-    case 0x12A:
-    case 0x12C:
-    case 0x12D:
-    case 0x12E:
-    case 0x12F:
-    case 0x151:
-    case 0x17C:
-    case 0x17D:
-    case 0x1C2:
-    case 0x1D0:
-    case 0x1E6: return true;
-    default: return code >= 0x158 && code <= 0x15F;
-    }
 }
 
 HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide)
@@ -132,14 +111,8 @@ bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
         }
         general = general || kinds[i] == Operand::RegGpr || kinds[i] == Operand::RmGpr;
     }
-    const x86::Mem mxcsr = x86::dword_ptr(kCpu, engine_.mxcsr());
-    if (uses_mxcsr(row.code)) a_.ldmxcsr(mxcsr);
     const HostCode host = encode(insn, row, reg, rm, general && insn.size == 8);
     a_.embed(host.bytes.data(), host.size);
-    if (uses_mxcsr(row.code)) {
-        a_.stmxcsr(mxcsr);
-        a_.ldmxcsr(x86::dword_ptr(x86::rsp, offsetof(Frame, host_mxcsr)));
-    }
     if (!stores) return true;
     if (kinds[0] == Operand::RegXmm) a_.movaps(xmm(insn.dst), x86::xmm(kRegXmm));
     if (kinds[0] == Operand::RmXmm && !insn.memory) a_.movaps(xmm(insn.dst), x86::xmm(kRmXmm));
