@@ -125,6 +125,23 @@ bool call_inner_level(Cpu& cpu, const GateTarget& target, int parameters, u64 ne
     return true;
 }
 
+/// A TSS or a task gate?
+bool leads_to_task(Cpu& cpu, const Cpu::Descriptor& d)
+{
+    const int type = system_type(cpu, d);
+    return type == kTss16Available || type == kTss16Busy || type == kTss32Available ||
+           type == kTss32Busy || type == kTaskGate;
+}
+
+bool transfer_to_task(Cpu& cpu, u16 selector, const Cpu::Descriptor& d, Cpu::TaskSwitch reason,
+                      u64 next)
+{
+    if (system_type(cpu, d) == kTaskGate)
+        return check_gate(cpu, selector, d) && cpu.switch_task(d.gate_selector(), reason, next);
+    if (cpu.long_mode()) return cpu.general_protection(selector_error(selector));
+    return check_gate_level(cpu, selector, d) && cpu.switch_task(selector, reason, next);
+}
+
 }  // namespace
 
 bool Cpu::far_jump(u16 selector, u64 offset, int size, u64 next)
@@ -139,17 +156,9 @@ bool Cpu::far_jump(u16 selector, u64 offset, int size, u64 next)
     if (is_null(selector)) return general_protection();
     const Descriptor d = TRY(fetch_descriptor(selector));
     GateTarget target;
+    if (leads_to_task(*this, d))
+        return transfer_to_task(*this, selector, d, TaskSwitch::Jump, next);
     switch (system_type(*this, d)) {
-    case kTss16Available:
-    case kTss16Busy:
-    case kTss32Available:
-    case kTss32Busy:
-        if (long_mode()) return general_protection(selector_error(selector));
-        return check_gate_level(*this, selector, d) &&
-               switch_task(selector, TaskSwitch::Jump, next);
-    case kTaskGate:
-        return check_gate(*this, selector, d) &&
-               switch_task(d.gate_selector(), TaskSwitch::Jump, next);
     case kCallGate16:
     case kCallGate32:
         if (!find_gate_target(*this, selector, d, false, target)) return false;
@@ -179,17 +188,9 @@ bool Cpu::far_call(u16 selector, u64 offset, int size, u64 next)
     if (is_null(selector)) return general_protection();
     const Descriptor d = TRY(fetch_descriptor(selector));
     GateTarget target;
+    if (leads_to_task(*this, d))
+        return transfer_to_task(*this, selector, d, TaskSwitch::Call, next);
     switch (system_type(*this, d)) {
-    case kTss16Available:
-    case kTss16Busy:
-    case kTss32Available:
-    case kTss32Busy:
-        if (long_mode()) return general_protection(selector_error(selector));
-        return check_gate_level(*this, selector, d) &&
-               switch_task(selector, TaskSwitch::Call, next);
-    case kTaskGate:
-        return check_gate(*this, selector, d) &&
-               switch_task(d.gate_selector(), TaskSwitch::Call, next);
     case kCallGate16:
     case kCallGate32:
         if (!find_gate_target(*this, selector, d, true, target)) return false;
@@ -232,7 +233,8 @@ bool Cpu::far_return(int size, u16 release)
     const u64 outer_sp = TRY(stack.pop(size));
     const u16 outer_ss = static_cast<u16>(TRY(stack.pop(size)));
     Segment ss;
-    if (!find_return_stack(*this, outer_ss, level, cs, ss) || !check_ip(*this, cs, ip)) return false;
+    if (!find_return_stack(*this, outer_ss, level, cs, ss) || !check_ip(*this, cs, ip))
+        return false;
     state.cpl = level;
     set_segment(CS, cs);
     set_segment(SS, ss);

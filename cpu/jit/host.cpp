@@ -6,16 +6,18 @@ namespace reprise::jit {
 
 namespace {
 
-/// Flags after an instruction on `a` and `b` that began with `flags`.
-#define REPRISE_HOST_FLAGS(name, insn)                                  \
-    u32 name(u32 a, u32 b, u32 flags)                                   \
-    {                                                                   \
-        u64 result = 0;                                                 \
-        asm volatile("push %3\n\tpopfq\n\t" insn "\n\tpushfq\n\tpop %0" \
-                     : "=&r"(result), "+r"(a)                           \
-                     : "r"(b), "r"(u64{flags} | 2), "c"(b)              \
-                     : "cc", "memory");                                 \
-        return static_cast<u32>(result) & kArithmeticFlags;             \
+/// Flags after an instruction on `a` and `b` that began with `flags`. What the compiler may have
+/// put below the stack pointer stays.
+#define REPRISE_HOST_FLAGS(name, insn)                                     \
+    u32 name(u32 a, u32 b, u32 flags)                                      \
+    {                                                                      \
+        u64 result = 0;                                                    \
+        asm volatile("lea -128(%%rsp), %%rsp\n\tpush %3\n\tpopfq\n\t" insn \
+                     "\n\tpushfq\n\tpop %0\n\tlea 128(%%rsp), %%rsp"       \
+                     : "=&r"(result), "+r"(a)                              \
+                     : "r"(b), "r"(u64{flags} | 2), "c"(b)                 \
+                     : "cc", "memory");                                    \
+        return static_cast<u32>(result) & kArithmeticFlags;                \
     }
 REPRISE_HOST_FLAGS(host_shl, "shll %%cl, %1")
 REPRISE_HOST_FLAGS(host_shr, "shrl %%cl, %1")
@@ -64,7 +66,8 @@ HostTraits find_out()
         agree(host_rol, [](LazyFlags& f, u32 a, u32 b) { shift<ShiftOp::Rol>(f, a, b & 31); }) &&
         agree(host_shld, [](LazyFlags& f, u32 a, u32 b) { double_shift<true>(f, a, b, b & 31); });
     t.sse42 = __builtin_cpu_supports("sse4.2") != 0;
-    t.multiply_flags = agree(host_imul, [](LazyFlags& f, u32 a, u32 b) { multiply_signed(f, a, b); });
+    t.multiply_flags =
+        agree(host_imul, [](LazyFlags& f, u32 a, u32 b) { multiply_signed(f, a, b); });
     t.scan_flags = agree(host_bsf, scan<true>) && agree(host_bsr, scan<false>);
     return t;
 }

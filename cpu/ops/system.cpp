@@ -205,19 +205,27 @@ void set_zf(Cpu& cpu, bool zf)
 /// LDT and TSSs, in IA-32e mode; call gates too have no limit.
 constexpr u32 kLongTypes = 1 << 2 | 1 << 9 | 1 << 11;
 
+/// Types of system descriptors with a limit (SDM vol. 2A, LSL), and gates, which have none but have rights
+/// (LAR); of these IA-32e mode knows one.
+constexpr u32 kSystemSegments = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 11;
+constexpr u32 kGates = 1 << 4 | 1 << 5 | 1 << 12, kLongGates = 1 << 12;
+
+/// The descriptor, if it is code, data, a system segment or one of `gates`, and the selector may see it.
+Fallible<bool> look_up_visible(Cpu& cpu, u16 selector, Cpu::Descriptor& d, u32 gates)
+{
+    const bool found = TRY(look_up(cpu, selector, d));
+    const u32 types = cpu.long_mode() ? kLongTypes | (gates & kLongGates) : kSystemSegments | gates;
+    return found && (d.is_code_or_data() || (types >> d.type() & 1)) && visible(cpu, d, selector);
+}
+
 struct Lar {
     template <class T, Kind, Kind S>
     static bool execute(Cpu& cpu, const Insn& insn)
     {
         cpu.at(insn);
         const u16 selector = TRY((source<u16, S>(cpu, insn)));
-        Cpu::Descriptor d;
-        bool ok = TRY(look_up(cpu, selector, d));
-        if (ok && !d.is_code_or_data()) {
-            constexpr u32 valid_types = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 12;
-            ok = (cpu.long_mode() ? kLongTypes | 1 << 12 : valid_types) >> d.type() & 1;
-        }
-        ok = ok && visible(cpu, d, selector);
+                Cpu::Descriptor d;
+        const bool ok = TRY(look_up_visible(cpu, selector, d, kGates));
         if (ok) cpu.set_reg<T>(insn.dst, static_cast<T>(d.raw >> 32 & (sizeof(T) == 2 ? 0xFF00 : 0x00FFFF00)));
         set_zf(cpu, ok);
         return true;
@@ -230,13 +238,8 @@ struct Lsl {
     {
         cpu.at(insn);
         const u16 selector = TRY((source<u16, S>(cpu, insn)));
-        Cpu::Descriptor d;
-        bool ok = TRY(look_up(cpu, selector, d));
-        if (ok && !d.is_code_or_data()) {
-            constexpr u32 valid_types = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 11;
-            ok = (cpu.long_mode() ? kLongTypes : valid_types) >> d.type() & 1;
-        }
-        ok = ok && visible(cpu, d, selector);
+                Cpu::Descriptor d;
+        const bool ok = TRY(look_up_visible(cpu, selector, d, 0));
         if (ok) {
             u32 limit = static_cast<u32>((d.raw & 0xFFFF) | (d.raw >> 32 & 0xF0000));
             if (d.raw >> 55 & 1) limit = limit << 12 | 0xFFF;
