@@ -284,7 +284,9 @@ bool BlockWriter::write_insn(u32 index)
     case 0xFF:
         if (row.reg == 6) return write_push(insn, row);
         break;
-    case 0x90: return true;  // NOP; XCHG eAX,eAX
+    case 0x90:
+        if (insn.dst == RAX) return true;  // NOP; with REX.B it is XCHG R8,RAX
+        break;
     case 0x8F: return write_pop_memory(insn);
     case 0xFC: return !assumptions_.backwards();  // CLD, where it changes nothing
     default: break;

@@ -50,6 +50,21 @@ bool may_be_unaligned(const Opcode& row)
     return moves || ((row.code == 0x16F || row.code == 0x17F) && row.prefix == Mandatory::PF3);
 }
 
+/// Operands that the encoding does not name, and that would be in the wrong registers: BLENDVxx and
+/// PBLENDVB read XMM0, PCMPxSTRM write it; with REX.W PCMPESTRx take lengths of 64 bits.
+bool has_hidden_operands(const Opcode& row, const Insn& insn)
+{
+    switch (row.code) {
+    case 0x210:
+    case 0x214:
+    case 0x215:
+    case 0x360:
+    case 0x362: return true;
+    case 0x361: return insn.size == 8;
+    default: return false;
+    }
+}
+
 HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide)
 {
     HostCode host;
@@ -81,6 +96,7 @@ HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide)
 bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
 {
     if (row.carry != Carry::Copy || !assumptions_.sse() || !host_traits().sse42) return false;
+    if (has_hidden_operands(row, insn)) return false;
     const std::array<Operand, 3> kinds = {operand_of(row.operands[0]), operand_of(row.operands[1]),
                                           operand_of(row.operands[2])};
     bool any_xmm = false;
