@@ -37,12 +37,12 @@ Cpu::Cpu(Bus& bus, const CpuModel& model) : bus_(bus), model_(model)
     reset();
 }
 
-void Cpu::set_engine(Engine engine)
+void Cpu::set_engine(Engine engine, u32 hot)
 {
     if (engine == this->engine()) return;
     forget_blocks();
     blocks_.translator = nullptr;
-    translator_ = engine == Engine::Translator ? make_translator(*this) : nullptr;
+    translator_ = engine == Engine::Translator ? make_translator(*this, hot) : nullptr;
     blocks_.translator = translator_.get();
 }
 

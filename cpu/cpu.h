@@ -117,8 +117,8 @@ public:
     void state_loaded();
 
     /// Whether blocks executed often run as code of the host. It changes nothing that the guest could see, and
-    /// may be changed between runs.
-    void set_engine(Engine engine);
+    /// may be changed between runs. `hot`: executions before a block is translated, 1 for tests.
+    void set_engine(Engine engine, u32 hot = kHotBlock);
     Engine engine() const { return translator_ ? Engine::Translator : Engine::Interpreter; }
     /// What the translator has done so far; null without one.
     const TranslatorStatistics* translator_statistics() const;

@@ -5,6 +5,6 @@ namespace reprise {
 
 std::string_view why_no_translator(const Cpu&) { return "this build has no translator for this host"; }
 
-std::unique_ptr<Translator> make_translator(Cpu&) { return nullptr; }
+std::unique_ptr<Translator> make_translator(Cpu&, u32) { return nullptr; }
 
 }  // namespace reprise

@@ -37,7 +37,10 @@ public:
 /// one.
 std::string_view why_no_translator(const Cpu& cpu);
 
+/// Executions of a block before it is translated: fewer would cost more than they gain.
+inline constexpr u32 kHotBlock = 24;
+
 /// Null if there is a reason why not.
-std::unique_ptr<Translator> make_translator(Cpu& cpu);
+std::unique_ptr<Translator> make_translator(Cpu& cpu, u32 hot);
 
 }  // namespace reprise

@@ -15,7 +15,7 @@ struct Handlers {
 
 Engine& Engine::of(Cpu& cpu) { return static_cast<Engine&>(*cpu.translator_); }
 
-Engine::Engine(Cpu& cpu) : cpu_(cpu), memory_(kCodeBytes)
+Engine::Engine(Cpu& cpu, u32 hot) : cpu_(cpu), hot_(hot), memory_(kCodeBytes)
 {
     if (!memory_.ok()) return;
     const auto offset = [&](const void* member) {
@@ -172,11 +172,14 @@ Code* Engine::translate(Block& block)
 
 TargetTable& Engine::targets()
 {
-    auto& table = tables_[cpu_.context_ % tables_.size()];
+    const u64 key = assumptions().key;
+    constexpr u64 kMix = 0x9E3779B97F4A7C15;
+    auto& table = tables_[(cpu_.context_ + (key * kMix >> 48)) % tables_.size()];
     if (!table) table = std::make_unique<TargetTable>(stubs_.indirect_miss);
-    if (table->context != cpu_.context_) {
+    if (table->context != cpu_.context_ || table->key != key) {
         table->clear(stubs_.indirect_miss);
         table->context = cpu_.context_;
+        table->key = key;
     }
     table_ = table.get();
     return *table;
@@ -188,7 +191,7 @@ TargetTable& Engine::targets()
 const Insn* Engine::count(const Insn* first)
 {
     Block& block = *cpu_.block_;
-    if (++block.entries >= kHot && may_enter() && translate(block)) return enter(first);
+    if (++block.entries >= hot_ && may_enter() && translate(block)) return enter(first);
     return block.first(cpu_, first);
 }
 
@@ -306,10 +309,10 @@ std::string_view why_no_translator(const Cpu& cpu)
     return jit::missing_features();
 }
 
-std::unique_ptr<Translator> make_translator(Cpu& cpu)
+std::unique_ptr<Translator> make_translator(Cpu& cpu, u32 hot)
 {
     if (!why_no_translator(cpu).empty()) return nullptr;
-    auto engine = std::make_unique<jit::Engine>(cpu);
+    auto engine = std::make_unique<jit::Engine>(cpu, hot);
     return engine->ok() ? std::move(engine) : nullptr;
 }
 

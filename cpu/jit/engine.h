@@ -17,7 +17,8 @@
 namespace reprise::jit {
 
 /// Where indirect jumps go: by the low 16 bits of the address, as that many bits can be had without
-/// touching the flags. True in one context of the CPU. The target checks that it is the right one.
+/// touching the flags. True in one context of the CPU and under the same assumptions: nothing on the
+/// way looks at them. The target checks that it is the address meant.
 class TargetTable {
 public:
     explicit TargetTable(const u8* miss) : targets_(kTargets, miss) {}
@@ -40,6 +41,7 @@ public:
     }
 
     u32 context = 0;  // Cpu::context_; 0: none
+    u64 key = 0;      // Assumptions::key of all targets
 
 private:
     static constexpr std::size_t kTargets = 1 << 16;
@@ -49,14 +51,13 @@ private:
 
 class Engine : public Translator {
 public:
-    /// Executions after which a block is translated.
-    static constexpr u32 kHot = 24;
     /// Host code ends this many instructions before the next event; the interpreter executes those.
     /// It looks once in each block, so it may be up to two blocks late.
     static constexpr u64 kReserve = 2 * Block::kMaxInsns + 16;
     static constexpr std::size_t kCodeBytes = 64 << 20;
 
-    explicit Engine(Cpu& cpu);
+    /// `hot`: executions of a block before it is translated.
+    Engine(Cpu& cpu, u32 hot);
 
     bool ok() const { return memory_.ok(); }
 
@@ -123,6 +124,7 @@ private:
     };
 
     Cpu& cpu_;
+    const u32 hot_;
     CodeMemory memory_;
     Stubs stubs_;
     std::size_t kept_ = 0;  // bytes of stubs

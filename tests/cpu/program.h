@@ -21,6 +21,30 @@ public:
     std::function<void(u16, int, u32)> on_write_port = [](u16, int, u32) {};
     std::function<void()> on_acknowledge = [] {};
 
+    // A page that is a device instead of memory, and one that cannot be written.
+    static constexpr u64 kNowhere = ~u64{0};
+    u64 device_page = kNowhere, rom_page = kNowhere;
+    std::function<u64(u64, int)> on_read_device = [](u64, int) { return ~u64{0}; };
+    std::function<void(u64, int, u64)> on_write_device = [](u64, int, u64) {};
+
+    PageAccess page(u64 address) override
+    {
+        const u64 page = address & ~u64{0xFFF};
+        if (page == device_page) return {};
+        PageAccess access = FlatBus::page(address);
+        if (page == rom_page) access.write = nullptr;
+        return access;
+    }
+    u64 read_memory(u64 address, int size) override
+    {
+        if ((address & ~u64{0xFFF}) != device_page) return FlatBus::read_memory(address, size);
+        return on_read_device(address, size) & (size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1);
+    }
+    void write_memory(u64 address, int size, u64 value) override
+    {
+        if ((address & ~u64{0xFFF}) == device_page) on_write_device(address, size, value);
+    }
+
     u32 read_port(u16 port, int size) override { return on_read_port(port, size); }
     void write_port(u16 port, int size, u32 value) override { on_write_port(port, size, value); }
     u8 acknowledge_interrupt() override
