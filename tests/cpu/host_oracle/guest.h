@@ -10,9 +10,12 @@ namespace reprise::oracle {
 
 class Guest {
 public:
-    Guest();
+    /// With the translator, it translates what it executes at once.
+    explicit Guest(Engine engine = Engine::Interpreter);
 
     Outcome run(const TestCase& test);
+
+    const Cpu& cpu() const { return cpu_; }
 
     /// The area, as Host::memory().
     u8* memory() { return bus_.ram.data() + kArea; }
@@ -25,6 +28,8 @@ private:
     void build_page_tables();
     void load(const TestCase& test);
     void execute(const TestCase& test);
+    void execute_translated(const TestCase& test);
+    bool stops_at(const Fault& fault);
     Outcome outcome() const;
     void read_frame(Outcome& result) const;
 
@@ -44,6 +49,10 @@ private:
     FlatBus bus_;
     Cpu cpu_;
     bool endless_ = false;
+    u64 last_code_ = kCode;
+    enum class Behind : u8 { Unknown, Breakpoint, Fault };
+    u64 first_ip_ = 0;                 // of the test's instruction
+    Behind behind_ = Behind::Unknown;  // what came after it
 };
 
 }  // namespace reprise::oracle

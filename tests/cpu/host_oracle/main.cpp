@@ -81,12 +81,20 @@ int main(int argc, char** argv)
         ->check(CLI::IsMember({"integer", "x87", "mmx", "sse"}));
     app.add_option("--row", options.row, "Only rows with this mnemonic");
     app.add_option("--show", options.show, "Differences to print of each mnemonic");
+    std::string engine = "interpreter";
+    app.add_option("--engine", engine, "Who executes our part: with the translator, both do")
+        ->check(CLI::IsMember({"interpreter", "translator"}));
     app.add_flag("--undefined-flags", options.undefined_flags,
                  "Undefined flags are differences too");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kBadOptions;
+    }
+    options.translator = engine == "translator";
+    if (options.translator && !why_no_translator(Guest().cpu()).empty()) {
+        fmt::print("skipped: {}\n", why_no_translator(Guest().cpu()));
+        return kSkipped;
     }
     if (options.count == 0 && options.seconds == 0) options.seconds = 10;
     fmt::print("seed {:#x}\n", options.seed);

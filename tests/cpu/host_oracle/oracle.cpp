@@ -55,6 +55,28 @@ bool is_unfit(const TestCase& test, const Outcome& ours)
     return linear >= test.linear && linear < test.linear + test.length;
 }
 
+/// Of two runs of ours; empty: nothing.
+std::string differing(const Outcome& a, const Outcome& b)
+{
+    std::string text;
+    const auto check = [&](std::string_view name, u64 x, u64 y) {
+        if (x != y) text += fmt::format(" {} {:X} or {:X}", name, x, y);
+    };
+    for (std::size_t i = 0; i < 16; ++i)
+        check(fmt::format("register {}", i), a.end.gpr[i], b.end.gpr[i]);
+    for (std::size_t i = 0; i < 6; ++i)
+        check(fmt::format("selector {}", i), a.end.selector[i], b.end.selector[i]);
+    check("RIP", a.end.rip, b.end.rip);
+    // The INT3 that the translator's run went on into has cleared RF.
+    const u32 flags = a.vector == kNoVector ? ~u32{RF} : ~u32{0};
+    check("EFLAGS", a.end.eflags & flags, b.end.eflags & flags);
+    check("vector", static_cast<u64>(a.vector), static_cast<u64>(b.vector));
+    check("error code", a.error_code, b.error_code);
+    check("CR2", a.cr2, b.cr2);
+    if (std::memcmp(&a.end.fx, &b.end.fx, sizeof a.end.fx) != 0) text += " x87 or SSE";
+    return text;
+}
+
 }  // namespace
 
 Oracle::Oracle(const Options& options, Mode mode, Host& host)
@@ -63,8 +85,15 @@ Oracle::Oracle(const Options& options, Mode mode, Host& host)
       host_(host),
       generator_(mode, chosen(options.classes), options.row)
 {
-    std::ranges::copy(initial_memory(), host_.memory());
-    std::ranges::copy(initial_memory(), guest_.memory());
+    if (options_.translator) translated_ = std::make_unique<Guest>(Engine::Translator);
+    for (u8* memory : memories()) std::ranges::copy(initial_memory(), memory);
+}
+
+std::vector<u8*> Oracle::memories()
+{
+    std::vector<u8*> all = {host_.memory(), guest_.memory()};
+    if (translated_) all.push_back(translated_->memory());
+    return all;
 }
 
 void Oracle::run()
@@ -100,6 +129,8 @@ void Oracle::one(u64 number)
     if (is_unfit(*test, ours)) {
         ++rejected_;
     } else {
+        if (translated_ && !is_translated_alike(*test, ours, number))
+            ++unexplained_["translator: " + std::string(name_of(*test))];
         const Outcome host = host_.run(*test);
         judge({*test, host, ours}, number);
     }
@@ -108,7 +139,7 @@ void Oracle::one(u64 number)
 
 void Oracle::prepare(const TestCase& test)
 {
-    for (u8* memory : {host_.memory(), guest_.memory()}) {
+    for (u8* memory : memories()) {
         for (const Patch& p : test.patches) {
             for (u32 i = 0; i < p.size; ++i) {
                 const u32 offset = p.address + i - kArea;
@@ -122,13 +153,28 @@ void Oracle::prepare(const TestCase& test)
 
 void Oracle::restore(const TestCase& test)
 {
-    for (u8* memory : {host_.memory(), guest_.memory()}) {
+    for (u8* memory : memories()) {
         std::fill_n(memory + (test.linear - kArea), test.length, kInt3);
         for (u32 i = 0; i < kPages.size(); ++i)
             if (holds_data(kPages[i]))
                 std::copy_n(initial_memory().begin() + i * kPageBytes, kPageBytes,
                             memory + i * kPageBytes);
     }
+}
+
+/// Both engines do the same, undefined flags included: so what the host says of one is said of
+/// both.
+bool Oracle::is_translated_alike(const TestCase& test, const Outcome& ours, u64 number)
+{
+    const Outcome other = translated_->run(test);
+    ++compared_;
+    std::string text = differing(ours, other);
+    if (std::memcmp(guest_.memory(), translated_->memory(), kAreaBytes) != 0) text += " memory";
+    if (text.empty()) return true;
+    if (unexplained_["translator: " + std::string(name_of(test))] < options_.show)
+        fmt::print("{}  interpreter or translator:{}\n  again: {}\n",
+                   describe({test, other, ours}, {}), text, command(number));
+    return false;
 }
 
 void Oracle::compare_memory(std::vector<Difference>& differences)
@@ -175,6 +221,7 @@ std::string Oracle::command(u64 number) const
 {
     std::string text = fmt::format("host_oracle --mode {} --seed {:#x} --first {} --count 1",
                                    bits_of(mode_), options_.seed, number);
+    if (options_.translator) text += " --engine translator";
     for (const std::string& c : options_.classes) text += " --class " + c;
     return options_.row.empty() ? text : text + " --row " + options_.row;
 }
@@ -186,6 +233,13 @@ void Oracle::report(double seconds) const
         if (t.tests != 0)
             fmt::print("{} bit, {:8} {:8} tests, {} of them faulted, {} differ\n", bits_of(mode_),
                        fmt::format("{}:", kClassNames[c]), t.tests, t.faults, t.differences);
+    }
+    if (translated_) {
+        const TranslatorStatistics& s = *translated_->cpu().translator_statistics();
+        fmt::print(
+            "{} bit: {} tests with both engines; {} blocks translated, entered {} times, "
+            "left {} times for the interpreter\n",
+            bits_of(mode_), compared_, s.blocks, s.entries, s.resumes);
     }
     for (const auto& [name, count] : unexplained_) fmt::print("{:8} x {}\n", count, name);
     fmt::print("{} bit, all:     {:8} tests, {:.0f} per second; {} were unfit\n", bits_of(mode_),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct Options {
     std::string row;
     u64 show = 3;
     bool undefined_flags = false;
+    bool translator = false;
 };
 
 constexpr int bits_of(Mode mode) { return 16 << static_cast<int>(mode); }
@@ -48,6 +50,8 @@ private:
     void one(u64 number);
     void prepare(const TestCase& test);
     void restore(const TestCase& test);
+    std::vector<u8*> memories();
+    bool is_translated_alike(const TestCase& test, const Outcome& ours, u64 number);
     void compare_memory(std::vector<Difference>& differences);
     void judge(const Results& results, u64 number);
     std::string command(u64 number) const;
@@ -57,6 +61,8 @@ private:
     Mode mode_;
     Host& host_;
     Guest guest_;
+    std::unique_ptr<Guest> translated_;  // null: the interpreter alone
+    u64 compared_ = 0;                   // of both engines
     Generator generator_;
     std::array<Tally, kClassNames.size()> tallies_{};
     std::vector<u64> uses_ = std::vector<u64>(rules().size());
