@@ -1,5 +1,6 @@
 /// Runs guests that do anything at all, and watches that nothing happens to the host: no crash, no
-/// hang, no assertion; and that each seed gives the same machine however its run is divided.
+/// hang, no assertion; and that each seed gives the same machine however its run is divided, and
+/// whichever engine executes it.
 ///
 ///     random_guest [--seeds N] [--first S] [--instructions N] [--no-ports]
 ///
@@ -113,10 +114,11 @@ void disturb(Machine& machine, Random& random)
     }
 }
 
-std::unique_ptr<Machine> run_programs(u64 seed, u64 instructions, bool sliced)
+std::unique_ptr<Machine> run_programs(u64 seed, u64 instructions, bool sliced, Engine engine)
 {
     Random random(seed), slicing(seed + 1);
     std::unique_ptr<Machine> machine = machine_for(seed);
+    machine->set_engine(engine);
     const u64 programs = std::max<u64>(1, instructions / kInstructionsPerProgram);
     const u64 length = instructions / programs;
     for (u64 i = 0; i < programs; ++i) {
@@ -129,20 +131,29 @@ std::unique_ptr<Machine> run_programs(u64 seed, u64 instructions, bool sliced)
             machine->save(path);
             machine.reset();
             machine = Machine::load(path);
+            machine->set_engine(engine);
         }
     }
     return machine;
 }
 
+bool is_same(Machine& one, Machine& other, u64 seed, std::string_view what)
+{
+    const auto same = test::same_state(one, other);
+    if (!same)
+        fmt::print(stderr, "seed {}: {}, it is another machine:\n{}\n", seed, what, same.message());
+    return bool{same};
+}
+
 bool fuzz_programs(u64 seed, u64 instructions)
 {
-    const auto whole = run_programs(seed, instructions, false),
-               sliced = run_programs(seed, instructions, true);
-    const auto same = test::same_state(*whole, *sliced);
-    if (!same)
-        fmt::print(stderr, "seed {}: divided differently, it is another machine:\n{}\n", seed,
-                   same.message());
-    return bool{same};
+    const auto whole = run_programs(seed, instructions, false, Engine::Interpreter),
+               sliced = run_programs(seed, instructions, true, Engine::Interpreter),
+               translated = run_programs(seed, instructions, false, Engine::Translator),
+               both = run_programs(seed, instructions, true, Engine::Translator);
+    bool same = is_same(*whole, *sliced, seed, "divided differently");
+    same = is_same(*whole, *translated, seed, "translated") && same;
+    return is_same(*whole, *both, seed, "translated and divided differently") && same;
 }
 
 // ---- Chips
