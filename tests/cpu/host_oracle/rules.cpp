@@ -115,6 +115,15 @@ constexpr Rule kRules[] = {
                 r.named({"call far"}) && r.host.vector != kBreakpoint && r.ours.vector != kNoVector;
      },
      Hosts::Some},
+    {"far calls to compatibility mode",
+     "AMD pushes as the new code would, with ESP; by the SDM (vol. 2A, CALL) it is RSP until CS is "
+     "loaded.",
+     [](const Results& r, const Difference&) {
+         return r.named({"call far"}) && r.test.mode == Mode::Bits64 &&
+                r.test.start.gpr[RSP] >> 32 != 0 && r.host.vector == kBreakpoint &&
+                r.host.end.selector[CS] != r.test.start.selector[CS];
+     },
+     Hosts::Some},
     {"approximations",
      "RCPPS and RSQRTPS are only good to 1.5 * 2^-12 (SDM vol. 2B, RCPPS), and every maker has "
      "others.",
