@@ -154,7 +154,8 @@ struct StoreGeneral {
 };
 
 /// MASKMOVQ and MASKMOVDQU: the bytes whose mask has its sign set go to [(E)DI]. Others are not
-/// looked at, not even for faults. As with any operand, only the address of the first byte wraps.
+/// looked at, not even for faults. Addresses of 16 and 32 bits wrap between its halves of 8 bytes
+/// and not within one, as AMD's Zen 4 does; SDM vol. 3A, 5.3 leaves it open.
 struct MaskedStore {
     template <class, Kind D, Kind S>
     static bool execute(Cpu& cpu, const Insn& insn)
@@ -163,7 +164,8 @@ struct MaskedStore {
         const auto bytes = lanes<u8>(get<D>(cpu, insn.dst)),
                    mask = lanes<u8>(get<S>(cpu, insn.src));
         const auto address = [&](std::size_t i) {
-            return (cpu.state.gpr[RDI] & insn.address_mask()) + i;
+            const u64 within_half = i % 8;
+            return ((cpu.state.gpr[RDI] + i - within_half) & insn.address_mask()) + within_half;
         };
         for (std::size_t i = 0; i < bytes.size(); ++i)
             if ((mask[i] & 0x80) && !cpu.probe_write(insn, insn.seg, address(i), 1)) return false;

@@ -179,5 +179,20 @@ TEST(Maskmovq, BytesBehindTheSegmentDoNotWrapEither)
     EXPECT_EQ(p.run_to_vector(), 13);
 }
 
+// Measured on an AMD EPYC (Zen 4).
+TEST(Maskmovdqu, ItsHalvesWrapAt64K)
+{
+    Mmx p{{0x67, 0x66, 0x0F, 0xF7, 0xC1}, "x86-64"};  // maskmovdqu xmm0, xmm1, to [di]
+    p.cpu.state.cr4 |= kCr4Osfxsr;
+    p.cpu.state.sse.xmm[0] = p.cpu.state.sse.xmm[1] = {u64{0x81} << 56, 0x82};
+    p.reg(RDI) = 0xABCDFFF8;
+    p.cpu.state.seg[DS].base = kD;
+    p.cpu.state_loaded();
+    p.step();
+    EXPECT_EQ(p.get<u8>(kD + 0xFFFF), 0x81);
+    EXPECT_EQ(p.get<u8>(kD), 0x82);
+    EXPECT_EQ(p.get<u8>(kD + 0x10000), 0);
+}
+
 }  // namespace
 }  // namespace reprise

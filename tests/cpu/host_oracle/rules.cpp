@@ -227,6 +227,15 @@ constexpr Rule kRules[] = {
          return d.what == What::Ip && r.named({"int1"}) && d.host == r.test.start.rip;
      },
      Hosts::Some},
+    {"LSL of the number of the CPU",
+     "Linux keeps it in the limit of GDT entry 15 (arch/x86/include/asm/segment.h, "
+     "CPUNODE_SEG).",
+     [](const Results& r, const Difference& d) {
+         constexpr u64 kMaxCpus = 0x1000;
+         return d.what == What::Register && r.named({"lsl"}) && (d.ours & 0xFFFF) == 0 &&
+                d.host - d.ours < kMaxCpus;
+     },
+     Hosts::Some},
     {"SHLD and SHRD by more than the operand",
      "Undefined (SDM vol. 2B, SHLD). Of 16 bits by more than 16, Intel's shift in the destination "
      "again, AMD's the source.",
