@@ -104,7 +104,7 @@ cmake --build "$output" --target "${targets[@]}" 1>&2 ||
 
 for folder in cpu devices machine; do
     say "running the tests of $folder/"
-    (cd "$root" && emulate "$output/tests/${folder}_tests" --gtest_brief=1) || fail "tests of $folder/ failed"
+    (cd "$output" && emulate "$output/tests/${folder}_tests" --gtest_brief=1) || fail "tests of $folder/ failed"
 done
 compare_boots
 say "all is well"

@@ -43,9 +43,12 @@ std::vector<std::string> moo_files(const SuiteOptions& options)
             files.push_back(path);
             continue;
         }
-        for (const auto& entry : fs::recursive_directory_iterator(path, error))
-            if (entry.is_regular_file() && !opcode_of(entry.path().string()).empty())
-                files.push_back(entry.path().string());
+        fs::recursive_directory_iterator entry(path, error);
+        for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+            std::error_code ignored;  // what it is cannot be known: not a file to test
+            if (entry->is_regular_file(ignored) && !opcode_of(entry->path().string()).empty())
+                files.push_back(entry->path().string());
+        }
         if (error) throw HostError(fmt::format("cannot read '{}': {}", path, error.message()));
     }
     std::ranges::sort(files);
