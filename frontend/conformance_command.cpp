@@ -54,8 +54,10 @@ ConformanceOptions parse_options(const std::vector<std::string>& arguments)
     app.add_option("--shard", options.shard, "PART/PARTS: only this part of the files");
     app.add_flag("--all-flags", suite.all_flags, "Undefined flags count too");
     app.add_option("--max-failures", suite.max_failures,
-                   "Stop after so many failed tests (default: never)");
-    app.add_option("--show", options.show, "Describe so many failed tests (default 10)");
+                   "Stop after so many failed tests (default: never)")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--show", options.show, "Describe so many failed tests (default 10)")
+        ->check(CLI::NonNegativeNumber);
     app.add_flag("--brief", options.brief,
                  "Leave opcodes out of the table that pass with all flags");
     app.add_option("--jobs", suite.threads, "Host threads (default: one for each core)")

@@ -21,7 +21,7 @@ using Arguments = std::vector<std::string>;
 constexpr u64 kMostMemory = u64{4} << 30;
 
 struct RunTexts {
-    std::string mode = "16", cpu, address, entry, memory = "16M", json;
+    std::string mode = "16", cpu, address, entry, memory = "16M", limit, json;
     std::vector<std::string> registers, contents, dumps;
 };
 
@@ -64,7 +64,7 @@ void add_options(CLI::App& app, CpuJob& job, RunTexts& texts)
     many("--reg", texts.registers, "NAME=VALUE of a register before, such as eax=0x1234");
     many("--mem", texts.contents,
          "ADDR=SOURCE: a file, or hexadecimal digits, at a physical address");
-    app.add_option("--limit", job.limit, "Stop after so many instructions (default 1000000)");
+    app.add_option("--limit", texts.limit, "Stop after so many instructions (default 1000000)");
     app.add_flag("--deliver", job.deliver,
                  "Exceptions and interrupts go through the guest's own table");
     many("--dump", texts.dumps, "ADDR,LENGTH of memory to print at the end");
@@ -83,6 +83,7 @@ CpuJob parse_job(const Arguments& arguments, RunTexts& texts)
     const char* usual = job.mode == 64 ? "x86-64-v2" : "pentium";
     job.model = find_cpu_model(texts.cpu.empty() ? usual : cpu_model(texts.cpu));
     if (!texts.address.empty()) job.address = parse_number("--at", texts.address);
+    if (!texts.limit.empty()) job.limit = parse_number("--limit", texts.limit);
     job.entry = texts.entry.empty() ? job.address : parse_number("--entry", texts.entry);
     const auto memory = parse_size(texts.memory, u64{1} << 20);
     if (!memory || *memory < 4096 || *memory > kMostMemory)

@@ -251,6 +251,8 @@ TEST(Conformance, ExitCodesAndBadOptions)
     folder.write("03.MOO", {'x'});
     EXPECT_EQ(conformance_command({path, "--show", "0"}), kUsage);
     EXPECT_THROW(conformance_command({path, "--shard", "5/4"}), UsageError);
+    EXPECT_THROW(conformance_command({path, "--show", "-1"}), UsageError);
+    EXPECT_THROW(conformance_command({path, "--max-failures", "-1"}), UsageError);
     EXPECT_THROW(conformance_command({path, "--cpu", "z80"}), UsageError);
     EXPECT_THROW(conformance_command({path + "/none"}), HostError);
 }
@@ -375,6 +377,7 @@ TEST(CpuRun, WrongInputIsNamed)
     EXPECT_EQ(message({"--dump", "0x1000000,1"}), "--dump 0x1000000,1: memory has 16777216 bytes");
     EXPECT_EQ(message({"--dump", "5"}), "--dump 5: expected ADDR,LENGTH, such as 0x2000,16");
     EXPECT_EQ(message({"--memory", "5T"}), "--memory 5T: expected a size from 4K to 4G");
+    EXPECT_EQ(message({"--limit", "-1"}), "--limit -1: expected a number, such as 4096 or 0x1000");
     EXPECT_EQ(message({"--dump", "010,0x"}),
               "--dump 0x: expected a number, such as 4096 or 0x1000");
     const std::string large = folder.write("large.bin", Bytes(4097));
