@@ -197,12 +197,15 @@ const Insn* Engine::count(const Insn* first)
 
 bool Engine::may_enter() const
 {
-    return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.debug_ && !cpu_.check_alignment_ &&
-           has_plain_stack_pointer();
+    return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.debug_ && has_ordinary_state();
 }
 
-/// Host code for 16 and 32 bits keeps the upper half of RSP clear.
-bool Engine::has_plain_stack_pointer() const { return cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0; }
+/// What host code relies on besides the assumptions it was made for: no access is checked for alignment,
+/// and outside of 64-bit mode the upper half of RSP is clear.
+bool Engine::has_ordinary_state() const
+{
+    return !cpu_.check_alignment_ && (cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0);
+}
 
 const Insn* Engine::enter(const Insn* first)
 {
@@ -295,7 +298,7 @@ const Exit* Engine::call(Call* call, Cpu* cpu, EntryState* entry, i64 budget)
     const bool unchanged = cpu->stop_at_ == entry->stop_at && block.valid &&
                            cpu->tlb_ == entry->tlb && cpu->context_ == engine.table_->context &&
                            engine.assumptions().key == call->code->key &&
-                           engine.has_plain_stack_pointer();
+                           engine.has_ordinary_state();
     return unchanged ? nullptr : &call->after;
 }
 

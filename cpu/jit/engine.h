@@ -107,7 +107,7 @@ private:
     static const Exit* call(Call* call, Cpu* cpu, EntryState* entry, i64 budget);
 
     bool may_enter() const;
-    bool has_plain_stack_pointer() const;
+    bool has_ordinary_state() const;
     Assumptions assumptions();
     Assumptions look_at_segments();
     Code* code_for(Block& block);
