@@ -1,5 +1,9 @@
 #include "cpu/jit/copy.h"
 
+#include <algorithm>
+
+#include "cpu/jit/host.h"
+
 namespace reprise::jit {
 
 namespace {
@@ -86,6 +90,95 @@ void operands(Parts& p, const Insn& insn, const Opcode& row)
 }
 
 }  // namespace
+
+namespace {
+
+struct Codes {
+    u16 first, last;
+};
+
+/// Of rows with Carry::Copy, those that are copied with their E and G operands. The others have
+/// code of their own (integer_writer.cpp and its like) or are left to their handlers.
+constexpr Codes kCopied[] = {
+    {0x00, 0x4F},   {0x63, 0x63},   {0x80, 0x8B},   {0x90, 0x99},   {0x9E, 0x9F},   {0xA8, 0xA9},
+    {0xB0, 0xBF},   {0xC0, 0xC1},   {0xC6, 0xC7},   {0xD0, 0xD3},   {0xF5, 0xF9},   {0xFE, 0xFF},
+    {0x69, 0x69},   {0x6B, 0x6B},   {0x140, 0x14F}, {0x190, 0x19F}, {0x1A3, 0x1A5}, {0x1AB, 0x1AD},
+    {0x1AF, 0x1B1}, {0x1B3, 0x1B3}, {0x1B6, 0x1B7}, {0x1BA, 0x1BF}, {0x1C0, 0x1C1}, {0x1C8, 0x1CF}};
+
+bool is_listed(u16 code)
+{
+    return std::ranges::any_of(kCopied, [=](Codes c) { return c.first <= code && code <= c.last; });
+}
+
+bool is_shift(u16 code) { return code == 0xC0 || code == 0xC1 || (code >= 0xD0 && code <= 0xD3); }
+bool is_double_shift(u16 code)
+{
+    return code == 0x1A4 || code == 0x1A5 || code == 0x1AC || code == 0x1AD;
+}
+bool is_multiply(const Opcode& row)
+{
+    return row.code == 0x1AF || row.code == 0x69 || row.code == 0x6B ||
+           ((row.code == 0xF6 || row.code == 0xF7) && row.reg >= 4);
+}
+bool is_bit_string(u16 code)
+{
+    return code == 0x1A3 || code == 0x1AB || code == 0x1B3 || code == 0x1BB;
+}
+bool is_scan(u16 code) { return code == 0x1BC || code == 0x1BD; }
+
+/// Does the host leave the same in flags that the manuals leave undefined? See host.h.
+bool flags_agree(const Opcode& row)
+{
+    const HostTraits& host = host_traits();
+    if (is_multiply(row)) return host.multiply_flags;
+    if (is_shift(row.code))
+        return row.reg < 4 || host.shift_flags;  // rotates leave nothing undefined
+    if (is_double_shift(row.code)) return host.shift_flags;
+    return !is_scan(row.code) || host.scan_flags;
+}
+
+}  // namespace
+
+bool is_copied(const Opcode& row, const Insn& insn)
+{
+    const u16 code = row.code;
+    if (row.carry != Carry::Copy || !is_listed(code) || !flags_agree(row)) return false;
+    if (code == 0xFF) return row.reg < 2;              // INC and DEC
+    if (is_bit_string(code)) return !insn.memory;      // the index reaches beyond the operand
+    if (is_double_shift(code)) return insn.size != 2;  // counts above 16
+    if (code >= 0x1C8 && code <= 0x1CF) return insn.size != 2;  // BSWAP
+    return true;
+}
+
+bool writes_memory(const Opcode& row)
+{
+    switch (row.code) {
+    case 0x84:
+    case 0x85:
+    case 0x1A3: return false;
+    case 0xF6:
+    case 0xF7: return row.reg == 2 || row.reg == 3;
+    case 0x80:
+    case 0x81:
+    case 0x82:
+    case 0x83: return row.reg != 7;
+    case 0x1BA: return row.reg != 4;
+    default: break;
+    }
+    if (row.code < 0x40 && (row.code >> 3) == 7) return false;  // CMP
+    const Form first = row.operands[0];
+    return first == Form::Eb || first == Form::Ew || first == Form::Ev;
+}
+
+int operand_bytes(const Opcode& row, const Insn& insn, bool or_zero)
+{
+    for (const Form f : row.operands) {
+        if (f == Form::Eb) return 1;
+        if (f == Form::Ew) return 2;
+        if (f == Form::Ev) return row.code == 0x63 ? 4 : insn.size;
+    }
+    return or_zero ? 0 : insn.size;
+}
 
 std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
                                          const HostMemory* memory, const Stand& stand)

@@ -1,4 +1,5 @@
-/// Host machine code for instructions that are carried over as they are, with other operands.
+/// Instructions that are carried over as they are, with other operands: which, and their host
+/// machine code.
 #pragma once
 
 #include <array>
@@ -31,15 +32,25 @@ constexpr u8 host_register(u8 reg) { return reg == RSP ? 15 : reg; }
 /// A register operand as Insn has it: 10h says that it is AH CH DH BH.
 constexpr bool is_high_byte(u8 reg) { return (reg & kHighByte) != 0; }
 
-/// Host registers that stand for register operands of the instruction, or nothing: those of the same name.
+/// May the host's own instruction stand for this one, with its operands replaced?
+bool is_copied(const Opcode& row, const Insn& insn);
+
+/// Does an instruction with this row write its E operand?
+bool writes_memory(const Opcode& row);
+
+/// Bytes of the E operand. `or_zero`: 0 if there is none, else the operand size.
+int operand_bytes(const Opcode& row, const Insn& insn, bool or_zero = false);
+
+/// Host registers that stand for register operands of the instruction, or nothing: those of the
+/// same name.
 struct Stand {
     std::optional<u8> reg;  // for the G operand
     std::optional<u8> rm;   // for an E operand that is a register, or one in the opcode
 };
 
-/// Encodes `insn`. If its E operand is in memory, that is at `memory`. Nothing: it has AH CH DH BH together with
-/// a register that only REX can name.
-std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row, const HostMemory* memory,
-                                         const Stand& stand = {});
+/// Encodes `insn`. If its E operand is in memory, that is at `memory`. Nothing: it has AH CH DH BH
+/// together with a register that only REX can name.
+std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
+                                         const HostMemory* memory, const Stand& stand = {});
 
 }  // namespace reprise::jit

@@ -1,6 +1,7 @@
 #include "cpu/jit/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/host.h"
@@ -76,7 +77,8 @@ void Engine::cleared()
 
 void Engine::mapping_changed()
 {
-    for (Exit* exit : std::vector<Exit*>(between_pages_)) unlink(*exit);
+    // All at once: each of them would be looked for in the list.
+    for (Exit* exit : std::exchange(between_pages_, {})) unlink(*exit);
 }
 
 /// Its host code is all dropped; the blocks stay, and are counted anew.
@@ -119,7 +121,7 @@ Assumptions Engine::assumptions()
 
 Assumptions Engine::look_at_segments()
 {
-        cpu_.segments_changed_ = false;
+    cpu_.segments_changed_ = false;
     if (cpu_.mode64()) return {};
     u8 bits[6] = {};
     const bool real = cpu_.real_or_v86();
@@ -200,8 +202,8 @@ bool Engine::may_enter() const
     return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.debug_ && has_ordinary_state();
 }
 
-/// What host code relies on besides the assumptions it was made for: no access is checked for alignment,
-/// and outside of 64-bit mode the upper half of RSP is clear.
+/// What host code relies on besides the assumptions it was made for: no access is checked for
+/// alignment, and outside of 64-bit mode the upper half of RSP is clear.
 bool Engine::has_ordinary_state() const
 {
     return !cpu_.check_alignment_ && (cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0);

@@ -1,4 +1,5 @@
-/// Instructions with segment registers. Loads only where they cannot fail: in real and virtual-8086 mode.
+/// Instructions with segment registers. Loads only where they cannot fail: in real and virtual-8086
+/// mode.
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/registers.h"
 

@@ -1,4 +1,5 @@
-/// SSE instructions: the host's own, on two of its registers, loaded from and stored to the state around each.
+/// SSE instructions: the host's own, on two of its registers, loaded from and stored to the state
+/// around each.
 ///
 /// Those that no host executes as we do are marked in the table. While host code runs, MXCSR is the
 /// guest's, which has all exceptions masked or SSE is left to the handlers.
@@ -112,8 +113,12 @@ bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
     if (insn.memory) {
         const std::size_t at = is_rm(kinds[0]) ? 0 : 1;
         const int bytes = memory_bytes(row.operands[at], insn.size);
-        access({.kind = Place::Kind::Operand, .seg = insn.seg, .bits = 8 * insn.address_bytes(),
-                .size = bytes, .aligned = bytes == 16 && !may_be_unaligned(row), .insn = &insn},
+        access({.kind = Place::Kind::Operand,
+                .seg = insn.seg,
+                .bits = 8 * insn.address_bytes(),
+                .size = bytes,
+                .aligned = bytes == 16 && !may_be_unaligned(row),
+                .insn = &insn},
                at == 0 && stores);
     }
     for (std::size_t i = 0; i < 2; ++i) {

@@ -1,0 +1,231 @@
+/// Instructions on general registers and the stack.
+#include "cpu/jit/block_writer.h"
+#include "cpu/jit/registers.h"
+
+namespace reprise::jit {
+
+using namespace asmjit;
+
+namespace {
+
+bool is_g_form(Form f) { return f == Form::Gb || f == Form::Gw || f == Form::Gv; }
+bool is_comparison(u16 code)
+{
+    return code == 0x84 || code == 0x85 || (code < 0x40 && code >> 3 == 7) || code == 0x1A3;
+}
+
+}  // namespace
+
+/// False: nothing was written, its handler has to execute it.
+bool BlockWriter::write_insn(u32 index)
+{
+    const Insn& insn = *insn_at(index);
+    const Opcode& row = opcodes()[insn.opcode];
+    switch (row.code) {
+    case 0x8D: write_lea(insn); return true;
+    case 0xA0:
+    case 0xA1: write_offset_move(insn, false); return true;
+    case 0xA2:
+    case 0xA3: write_offset_move(insn, true); return true;
+    case 0xC9: write_leave(insn); return true;
+    case 0x68:
+    case 0x6A: return write_push(insn, row);
+    case 0xFF:
+        if (row.reg == 6) return write_push(insn, row);
+        break;
+    case 0x90:
+        if (insn.dst == RAX) return true;  // NOP; with REX.B it is XCHG R8,RAX
+        break;
+    case 0x8F: return write_pop_memory(insn);
+    case 0xFC: return !assumptions_.backwards();  // CLD, where it changes nothing
+    default: break;
+    }
+    if (row.code >= 0x50 && row.code < 0x58) return write_push(insn, row);
+    if (row.code >= 0x58 && row.code < 0x60) return write_pop(insn), true;
+    if (row.rules & kStringOp) return write_string(insn, row);
+    return write_segment_insn(insn, row) || write_vector(insn, row) ||
+           (is_copied(row, insn) && write_copy(insn, row));
+}
+
+/// Copies the instruction. Registers that the host keeps in memory (R8 to R15) take part as r10 and
+/// r11.
+bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
+{
+    const auto in_memory = [](u8 reg) { return !is_high_byte(reg) && reg >= 8; };
+    const bool g_first = is_g_form(row.operands[0]), has_g = g_first || is_g_form(row.operands[1]);
+    const u8 g = g_first ? insn.dst : insn.src, other = g_first ? insn.src : insn.dst;
+    const bool in_opcode = row.operands[0] == Form::Zb || row.operands[0] == Form::Zv;
+    const bool has_e = !insn.memory && (in_opcode || operand_bytes(row, insn, true) != 0);
+    if (insn.memory && has_g && is_high_byte(g)) return write_copy_with_high_byte(insn, row, g);
+
+    Stand stand;
+    if (has_g && in_memory(g)) stand.reg = static_cast<u8>(kFree.id());
+    if (has_e && in_memory(other)) stand.rm = static_cast<u8>(kSavedRcx.id());
+    const auto host = copy_instruction(insn, row, insn.memory ? &kOperand : nullptr, stand);
+    if (!host) return false;
+    if (insn.memory) access(insn, operand_bytes(row, insn), writes_memory(row));
+    if (stand.reg) a_.mov(kFree, state_gpr(g));
+    if (stand.rm) a_.mov(kSavedRcx, state_gpr(other));
+    a_.embed(host->bytes.data(), host->size);
+    // Both may be the same register: what was only read must not be stored over the result.
+    if (is_comparison(row.code)) return true;
+    const bool exchanges =
+        row.code == 0x86 || row.code == 0x87 || row.code == 0x1C0 || row.code == 0x1C1;
+    if (stand.reg && (g_first || exchanges)) a_.mov(state_gpr(g), kFree);
+    if (stand.rm && !g_first) a_.mov(state_gpr(other), kSavedRcx);
+    return true;
+}
+
+/// AH CH DH BH cannot be named beside r8 and r9, where the memory operand is: they change places
+/// with AL CL DL BL.
+bool BlockWriter::write_copy_with_high_byte(const Insn& insn, const Opcode& row, u8 reg)
+{
+    if (row.code == 0x1B0) return false;  // CMPXCHG also uses AL
+    const auto host = copy_instruction(insn, row, &kOperand, {.reg = reg & 15, .rm = {}});
+    if (!host) return false;
+    access(insn, operand_bytes(row, insn), writes_memory(row));
+    const x86::Gp low = x86::gpb_lo(reg & 3), high = x86::gpb_hi(reg & 3);
+    a_.xchg(low, high);
+    a_.embed(host->bytes.data(), host->size);
+    a_.xchg(low, high);
+    return true;
+}
+
+x86::Mem BlockWriter::state_gpr(u8 reg) const { return x86::qword_ptr(kCpu, engine_.gpr(reg)); }
+
+/// The host register with a register of the guest: `otherwise`, after loading it, if it is kept in
+/// memory.
+x86::Gp BlockWriter::guest(u8 reg, const x86::Gp& otherwise)
+{
+    if (reg < 8) return gpr64(reg);
+    a_.mov(otherwise, state_gpr(reg));
+    return otherwise;
+}
+
+/// Its lowest `size` bytes; 4 clear the upper half.
+void BlockWriter::set_guest(u8 reg, const x86::Gp& value, int size)
+{
+    if (reg < 8) {
+        a_.mov(sized(gpr64(reg), size), sized(value, size));
+    } else if (size == 2) {
+        a_.mov(x86::word_ptr(kCpu, engine_.gpr(reg)), value.r16());
+    } else {
+        if (size == 4) a_.mov(value.r32(), value.r32());
+        a_.mov(state_gpr(reg), value);
+    }
+}
+
+void BlockWriter::write_call(u32 index)
+{
+    Call& call = code_.calls.emplace_back();
+    call.insns[0] = *insn_at(index);
+    if (index == 0) call.insns[0].exec = block_.first;
+    call.insns[1].exec = [](Cpu&, const Insn* insn) { return insn; };
+    call.charged = charged_ ? static_cast<u8>(block_.count) : 0;
+    call.code = &code_;
+    call.after = {.kind = Exit::Kind::Resume,
+                  .charged = call.charged,
+                  .code = &code_,
+                  .insn = insn_at(index + 1)};
+    a_.mov(kAddress, reinterpret_cast<u64>(&call));
+    a_.call(reinterpret_cast<u64>(engine_.stubs().call));
+}
+
+void BlockWriter::write_lea(const Insn& insn)
+{
+    effective_address(insn);
+    set_guest(insn.dst, kAddress, insn.size);
+}
+
+void BlockWriter::write_offset_move(const Insn& insn, bool store)
+{
+    access(insn, insn.size, store);
+    const x86::Gp r = sized(x86::rax, insn.size);
+    if (store) a_.mov(operand(insn.size), r);
+    else a_.mov(r, operand(insn.size));
+}
+
+// ---- Stack ------------------------------------------------------------------------------------
+
+void BlockWriter::move_sp(int by)
+{
+    if (long_) {
+        a_.lea(x86::r15, x86::ptr(x86::r15, by));
+    } else if (assumptions_.wide_stack()) {
+        a_.lea(x86::r15d, x86::ptr(x86::r15, by));
+    } else {
+        a_.lea(kFree.r32(), x86::ptr(x86::r15, by));
+        a_.mov(x86::r15w, kFree.r16());
+    }
+}
+
+bool BlockWriter::write_push(const Insn& insn, const Opcode& row)
+{
+    const int size = insn.size;
+    const bool immediate = row.code == 0x68 || row.code == 0x6A;
+    if (insn.memory) {
+        access(insn, size, false);
+        a_.mov(sized(kFree, size), operand(size));
+        a_.mov(scratch(), kFree);
+    }
+    access_stack(-size, size, true);
+    if (insn.memory) {
+        a_.mov(kFree, scratch());
+        a_.mov(operand(size), sized(kFree, size));
+    } else if (immediate) {
+        a_.mov(operand(size),
+               size == 2 ? imm(static_cast<i16>(insn.imm)) : imm(static_cast<i32>(insn.imm)));
+    } else {
+        a_.mov(operand(size), sized(guest(insn.dst, kFree), size));
+    }
+    move_sp(-size);
+    return true;
+}
+
+void BlockWriter::write_pop(const Insn& insn)
+{
+    const int size = insn.size;
+    access_stack(0, size, false);
+    if (insn.dst < 8 && insn.dst != RSP) {
+        a_.mov(sized(gpr64(insn.dst), size), operand(size));
+        move_sp(size);
+        return;
+    }
+    a_.mov(sized(kIndex, size), operand(size));
+    move_sp(size);
+    set_guest(insn.dst, kIndex, size);
+}
+
+/// POP to memory. An address with ESP in it counts from behind the operand on the stack: left to
+/// the handler.
+bool BlockWriter::write_pop_memory(const Insn& insn)
+{
+    const int size = insn.size;
+    if (!insn.memory || insn.base == RSP) return false;
+    access_stack(0, size, false);
+    a_.mov(sized(kFree, size), operand(size));
+    a_.mov(scratch(), kFree);
+    access(insn, size, true);
+    a_.mov(kFree, scratch());
+    a_.mov(operand(size), sized(kFree, size));
+    move_sp(size);
+    return true;
+}
+
+void BlockWriter::write_leave(const Insn& insn)
+{
+    const int size = insn.size;
+    access({.kind = Place::Kind::Pointer,
+            .seg = SS,
+            .bits = stack_bits(),
+            .size = size,
+            .pointer = RBP},
+           false);
+    a_.mov(sized(kIndex, size), operand(size));
+    a_.lea(kAddress, x86::ptr(x86::rbp, size));
+    const int bytes = stack_bits() / 8;
+    a_.mov(sized(x86::r15, bytes), sized(kAddress, bytes));
+    a_.mov(sized(x86::rbp, size), sized(kIndex, size));
+}
+
+}  // namespace reprise::jit

@@ -1,0 +1,177 @@
+/// From an operand to host memory: offset, segment, TLB.
+#include "cpu/jit/block_writer.h"
+#include "cpu/jit/registers.h"
+
+namespace reprise::jit {
+
+using namespace asmjit;
+
+/// The offset within the segment, in r8.
+void BlockWriter::effective_address(const Insn& insn)
+{
+    const Form second = opcodes()[insn.opcode].operands[1],
+               first = opcodes()[insn.opcode].operands[0];
+    const auto is_offset = [](Form f) { return f == Form::Ob || f == Form::Ov; };
+    const u64 mask = insn.address_mask(), disp = static_cast<u64>(i64{insn.disp});
+    const bool relative = insn.base == kBlockIpRegister;
+    const bool has_base = insn.base != kZeroRegister && !relative;
+    const bool has_index = insn.index_reg < kZeroRegister;
+    if (is_offset(first) || is_offset(second)) {
+        a_.mov(kAddress, static_cast<u64>(insn.imm) & mask);
+        return;
+    }
+    if (!has_base && !has_index) {
+        const u64 page = insn.index_reg == kPageSizeRegister ? kPageSize : 0;
+        a_.mov(kAddress, ((relative ? block_.ip : 0) + page + disp) & mask);
+        return;
+    }
+    const x86::Gp base = has_base ? guest(insn.base, kAddress) : x86::Gp();
+    const x86::Gp index = has_index ? guest(insn.index_reg, kIndex) : x86::Gp();
+    x86::Mem sum;
+    if (has_base && has_index) sum = x86::ptr(base, index, insn.scale, insn.disp);
+    else if (has_base) sum = x86::ptr(base, insn.disp);
+    else sum = x86::ptr(disp, index, insn.scale);
+    if (insn.address_bytes() == 8) a_.lea(kAddress, sum);
+    else a_.lea(kAddress.r32(), sum);
+    if (mask == 0xFFFF) a_.movzx(kAddress.r32(), kAddress.r16());
+}
+
+/// The offset of `place` within its segment, in r8.
+void BlockWriter::offset_of(const Place& place)
+{
+    if (place.kind == Place::Kind::Operand) return effective_address(*place.insn);
+    const bool pointer = place.kind == Place::Kind::Pointer;
+    const x86::Mem sum = pointer ? x86::ptr(gpr64(place.pointer)) : x86::ptr(x86::r15, place.depth);
+    if (place.bits == 64) a_.lea(kAddress, sum);
+    else a_.lea(kAddress.r32(), sum);
+    if (place.bits == 16) a_.movzx(kAddress.r32(), kAddress.r16());
+}
+
+int BlockWriter::stack_bits() const { return long_ ? 64 : assumptions_.wide_stack() ? 32 : 16; }
+
+void BlockWriter::access(const Insn& insn, int size, bool write)
+{
+    access({.kind = Place::Kind::Operand,
+            .seg = insn.seg,
+            .bits = 8 * insn.address_bytes(),
+            .size = size,
+            .insn = &insn},
+           write);
+}
+
+void BlockWriter::access_stack(int depth, int size, bool write)
+{
+    access(
+        {.kind = Place::Kind::Stack, .seg = SS, .bits = stack_bits(), .size = size, .depth = depth},
+        write);
+}
+
+void BlockWriter::access(const Place& place, bool write)
+{
+    offset_of(place);
+    if (!write) return check(place, resume_label(), kReadTag, false);
+    const ColdStore store{a_.newLabel(), a_.newLabel(), resume_label(), place};
+    stores_.push_back(store);
+    check(place, store.cold, kPlainTag, true, store.hit);
+}
+
+x86::Mem BlockWriter::operand(int size) const
+{
+    return x86::ptr(kAddress, kIndex, 0, 0, static_cast<u32>(size));
+}
+
+/// From the offset in r8 to host memory at [r8 + r9], if the TLB knows the page by `tag` and the
+/// access lies within the segment; else to `fail`, with RCX in r10. All conditions add up to zero
+/// in rcx.
+void BlockWriter::check(const Place& place, const Label& fail, i32 tag, bool write,
+                        const Label& hit)
+{
+    test(place, tag, write);
+    const Label yes = hit.isValid() ? hit : a_.newLabel();
+    a_.jecxz(x86::rcx, yes);
+    a_.jmp(fail);
+    a_.bind(yes);
+    a_.mov(x86::rcx, kSavedRcx);
+    a_.mov(kIndex, entry_field(kAddend));
+}
+
+void BlockWriter::test(const Place& place, i32 tag, bool write)
+{
+    const int size = place.size;
+    const u8 bits = assumptions_.segment(place.seg);
+    const bool flat = long_ ? place.seg < FS : (bits & (write ? kFlatWrite : kFlatRead)) != 0;
+    const bool wide = place.bits == 16 && (bits & (write ? kWideWrite : kWideRead));
+    const bool limit = !long_ && !flat && (!wide || size > 1);
+    a_.mov(kSavedRcx, x86::rcx);
+    if (limit && wide) {
+        // 10000h if the last byte is beyond FFFFh, or 0.
+        a_.lea(x86::ecx, x86::ptr(kAddress, size - 1));
+        a_.movzx(kFree.r32(), x86::cx);
+        a_.not_(kFree);
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree, 0, 1));
+    } else if (limit) {
+        // end - (offset + size): its upper bits, if it is negative.
+        a_.mov(x86::rcx, x86::qword_ptr(kCpu, engine_.segment_end(place.seg, write)));
+        a_.mov(kFree, kAddress);
+        a_.not_(kFree);
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree, 0, 1 - size));
+        a_.mov(kFree.r32(), 45);
+        a_.shrx(x86::rcx, x86::rcx, kFree);
+    }
+    if (!flat) {
+        a_.mov(kFree, x86::qword_ptr(kCpu, engine_.segment_base(place.seg)));
+        a_.lea(kAddress, x86::ptr(kAddress, kFree));
+    }
+    a_.pext(kIndex, kAddress, frame(offsetof(Frame, index_mask)));
+    a_.lea(kIndex.r32(), x86::ptr(u64{0}, kIndex, 3));
+    if (limit) {
+        a_.mov(kFree, entry_field(tag));
+        a_.lea(kFree, x86::ptr(kFree, kAddress, 0, size - 1));
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree));
+    } else {
+        a_.mov(x86::rcx, entry_field(tag));
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, kAddress, 0, size - 1));
+    }
+    a_.mov(kFree.r32(), kPageShift);
+    a_.shrx(x86::rcx, x86::rcx, kFree);
+    if (!place.aligned) return;
+    a_.mov(kFree.r32(), 60);  // the lowest four bits, far above the rest
+    a_.shlx(kFree, kAddress, kFree);
+    a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree));
+}
+
+/// A store into a page that holds code: does it touch 64 bytes that code was decoded from?
+void BlockWriter::cold_store(const ColdStore& store)
+{
+    a_.bind(store.cold);
+    a_.mov(x86::rcx, kSavedRcx);
+    offset_of(store.place);
+    test(store.place, kWriteTag, true);
+    const Label known = a_.newLabel();
+    a_.jecxz(x86::rcx, known);
+    a_.jmp(store.fail);
+    a_.bind(known);
+    const auto granule_of = [&](const x86::Gp& linear) { a_.rorx(kFree, linear, 6); };
+    a_.mov(frame(offsetof(Frame, scratch2)), x86::rax);
+    a_.mov(x86::rcx, entry_field(kGranules));
+    granule_of(kAddress);
+    a_.shrx(x86::rax, x86::qword_ptr(x86::rcx), kFree);
+    a_.pext(x86::rax, x86::rax, frame(offsetof(Frame, one)));
+    if (store.place.size > 1) {
+        a_.lea(kFree, x86::ptr(kAddress, store.place.size - 1));
+        granule_of(kFree);
+        a_.shrx(x86::rcx, x86::qword_ptr(x86::rcx), kFree);
+        a_.pext(x86::rcx, x86::rcx, frame(offsetof(Frame, one)));
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, x86::rax));
+    } else {
+        a_.mov(x86::rcx, x86::rax);
+    }
+    a_.mov(x86::rax, frame(offsetof(Frame, scratch2)));
+    const Label plain = a_.newLabel();
+    a_.jecxz(x86::rcx, plain);
+    a_.jmp(store.fail);
+    a_.bind(plain);
+    a_.jmp(store.hit);
+}
+
+}  // namespace reprise::jit
