@@ -412,20 +412,8 @@ constexpr auto kRows = std::to_array<Opcode>({
 });
 // clang-format on
 
-template <std::size_t... n>
-constexpr auto join(const std::array<Opcode, n>&... parts)
-{
-    std::array<Opcode, (n + ...)> all{};
-    std::size_t at = 0;
-    const auto append = [&](const auto& part) {
-        for (const Opcode& r : part) all[at++] = r;
-    };
-    (append(parts), ...);
-    return all;
-}
-
 constexpr auto kAllRows =
-    join(alu_rows<AluOp::Add>("add", kWritesAll), alu_rows<AluOp::Or>("or", kLogic),
+    concatenate(alu_rows<AluOp::Add>("add", kWritesAll), alu_rows<AluOp::Or>("or", kLogic),
          alu_rows<AluOp::Adc>("adc", kAddsCarry), alu_rows<AluOp::Sbb>("sbb", kAddsCarry),
          alu_rows<AluOp::And>("and", kLogic), alu_rows<AluOp::Sub>("sub", kWritesAll),
          alu_rows<AluOp::Xor>("xor", kLogic), alu_rows<AluOp::Cmp>("cmp", kWritesAll),

@@ -247,20 +247,8 @@ constexpr auto kOtherRows = std::to_array<Opcode>({
     row<MultiplyImmediate, Gw, Ew, Ibs>(0x6B, "imul", only(k80286, kMultiplies)),
 });
 
-template <std::size_t... n>
-constexpr auto join(const std::array<Opcode, n>&... parts)
-{
-    std::array<Opcode, (n + ...)> all{};
-    std::size_t at = 0;
-    const auto append = [&](const auto& part) {
-        for (const Opcode& r : part) all[at++] = r;
-    };
-    (append(parts), ...);
-    return all;
-}
-
 constexpr auto kAllRows =
-    join(arithmetic_of<k8086>(), arithmetic_of<k80286>(), shifts_of_8086<ShiftOp::Rol>("rol"),
+    concatenate(arithmetic_of<k8086>(), arithmetic_of<k80286>(), shifts_of_8086<ShiftOp::Rol>("rol"),
          shifts_of_8086<ShiftOp::Ror>("ror"), shifts_of_8086<ShiftOp::Rcl>("rcl"),
          shifts_of_8086<ShiftOp::Rcr>("rcr"), shifts_of_8086<ShiftOp::Shl>("shl"),
          shifts_of_8086<ShiftOp::Shr>("shr"), shifts_of_8086<ShiftOp::Sal>("setmo"),

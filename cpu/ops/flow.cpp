@@ -351,16 +351,7 @@ constexpr std::array<Opcode, 48> jcc_rows(std::integer_sequence<int, code...>)
                                {.flags = {.reads = kConditionReads[code >> 1]}, .carry = End, .last = Level::I8086})...};
 }
 
-constexpr auto build()
-{
-    std::array<Opcode, kRows.size() + 48> all{};
-    std::size_t at = 0;
-    for (const Opcode& r : kRows) all[at++] = r;
-    for (const Opcode& r : jcc_rows(std::make_integer_sequence<int, 16>{})) all[at++] = r;
-    return all;
-}
-
-constexpr auto kAllRows = build();
+constexpr auto kAllRows = concatenate(kRows, jcc_rows(std::make_integer_sequence<int, 16>{}));
 
 }  // namespace
 

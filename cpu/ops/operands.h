@@ -282,6 +282,19 @@ constexpr Opcode row(int code, const char* mnemonic, const Row& more = {})
             .rules = more.rules};
 }
 
+/// The rows of several arrays in one.
+template <std::size_t... n>
+constexpr auto concatenate(const std::array<Opcode, n>&... parts)
+{
+    std::array<Opcode, (n + ...)> all{};
+    std::size_t at = 0;
+    const auto append = [&](const auto& part) {
+        for (const Opcode& r : part) all[at++] = r;
+    };
+    (append(parts), ...);
+    return all;
+}
+
 inline constexpr FlagUse kNoFlags{};
 
 /// Each file of rows; find_opcode joins them.

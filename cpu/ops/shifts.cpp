@@ -164,32 +164,21 @@ constexpr auto kOtherRows = std::to_array<Opcode>({
 });
 // clang-format on
 
-constexpr auto build()
+constexpr std::array<Opcode, 8> bswap_rows()
 {
-    std::array<Opcode, 48 + 8 + kOtherRows.size() + 8> all{};
-    std::size_t at = 0;
-    const auto append = [&](const auto& part) {
-        for (const Opcode& r : part) all[at++] = r;
-    };
-    append(group_rows<ShiftOp::Rol>("rol"));
-    append(group_rows<ShiftOp::Ror>("ror"));
-    append(group_rows<ShiftOp::Rcl>("rcl"));
-    append(group_rows<ShiftOp::Rcr>("rcr"));
-    append(group_rows<ShiftOp::Shl>("shl"));
-    append(group_rows<ShiftOp::Shr>("shr"));
-    append(group_rows<ShiftOp::Sal>("sal"));  // /6, undocumented, is SHL
-    append(group_rows<ShiftOp::Sar>("sar"));
-    append(bit_rows<BitOp::Test>(0x1A3, 4, "bt"));
-    append(bit_rows<BitOp::Set>(0x1AB, 5, "bts"));
-    append(bit_rows<BitOp::Reset>(0x1B3, 6, "btr"));
-    append(bit_rows<BitOp::Complement>(0x1BB, 7, "btc"));
-    append(kOtherRows);
-    for (int i = 0; i < 8; ++i)
-        all[at++] = row<Bswap, Zv>(0x1C8 + i, "bswap", {.carry = Copy, .level = Level::I80486});
-    return all;
+    std::array<Opcode, 8> rows{};
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        rows[i] = row<Bswap, Zv>(0x1C8 + static_cast<int>(i), "bswap", {.carry = Copy, .level = Level::I80486});
+    return rows;
 }
 
-constexpr auto kRows = build();
+constexpr auto kRows = concatenate(
+    group_rows<ShiftOp::Rol>("rol"), group_rows<ShiftOp::Ror>("ror"), group_rows<ShiftOp::Rcl>("rcl"),
+    group_rows<ShiftOp::Rcr>("rcr"), group_rows<ShiftOp::Shl>("shl"), group_rows<ShiftOp::Shr>("shr"),
+    group_rows<ShiftOp::Sal>("sal"),  // /6, undocumented, is SHL
+    group_rows<ShiftOp::Sar>("sar"), bit_rows<BitOp::Test>(0x1A3, 4, "bt"),
+    bit_rows<BitOp::Set>(0x1AB, 5, "bts"), bit_rows<BitOp::Reset>(0x1B3, 6, "btr"),
+    bit_rows<BitOp::Complement>(0x1BB, 7, "btc"), kOtherRows, bswap_rows());
 
 }  // namespace
 

@@ -161,17 +161,4 @@ constexpr std::array<Opcode, 2> mmx_and_sse(int code, const char* mnemonic,
             row<Op, Form::Vdq, Form::Wdq, Third>(code, mnemonic, vector_row(sse, Mandatory::P66))};
 }
 
-/// The rows of several arrays in one.
-template <std::size_t... n>
-constexpr auto concatenate(const std::array<Opcode, n>&... parts)
-{
-    std::array<Opcode, (n + ...)> all{};
-    std::size_t at = 0;
-    const auto append = [&](const auto& part) {
-        for (const Opcode& r : part) all[at++] = r;
-    };
-    (append(parts), ...);
-    return all;
-}
-
 }  // namespace reprise::ops

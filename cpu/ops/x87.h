@@ -188,4 +188,22 @@ struct Esc {
     }
 };
 
+/// Rows with ST(i) as their operand; rows whose operands are in the mnemonic, which have one encoding.
+constexpr Row x87_register(int reg) { return {.reg = static_cast<i8>(reg), .mod3 = 1}; }
+constexpr Row x87_encoding(int modrm)
+{
+    return {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)};
+}
+
+template <bool (*body)(X87&), Level level = Level::I8086, Feature feature = Feature::None>
+constexpr Opcode register_row(int code, int reg, const char* name)
+{
+    return row<Esc<body, X87Rule::Numeric, level, feature>, Form::STi>(code, name, x87_register(reg));
+}
+template <bool (*body)(X87&), Level level = Level::I8086>
+constexpr Opcode single_row(int code, int modrm, const char* name)
+{
+    return row<Esc<body, X87Rule::Numeric, level>>(code, name, x87_encoding(modrm));
+}
+
 }  // namespace reprise::ops

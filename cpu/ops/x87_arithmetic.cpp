@@ -473,33 +473,6 @@ constexpr Opcode compare_row(int code, int reg, const char* name)
     if constexpr (std::is_integral_v<Source>) return row<Slow, M>(code, name, more);
     else return row<Quickly<quick_compare_memory<Source, pops>, Slow>, M>(code, name, more);
 }
-template <bool (*body)(X87&), Level level = Level::I8086, Feature feature = Feature::None>
-constexpr Opcode register_row(int code, int reg, const char* name)
-{
-    return row<Esc<body, Numeric, level, feature>, STi>(code, name,
-                                                        {.reg = static_cast<i8>(reg), .mod3 = 1});
-}
-template <bool (*quick)(X87&), bool (*body)(X87&)>
-constexpr Opcode quick_row(int code, int reg, const char* name)
-{
-    return row<Quickly<quick, Esc<body>>, STi>(code, name,
-                                               {.reg = static_cast<i8>(reg), .mod3 = 1});
-}
-template <bool (*quick)(X87&), bool (*body)(X87&)>
-constexpr Opcode quick_single_row(int code, int modrm, const char* name)
-{
-    return row<Quickly<quick, Esc<body>>>(
-        code, name,
-        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
-}
-/// The operands are in the mnemonic: one encoding.
-template <bool (*body)(X87&), Level level = Level::I8086>
-constexpr Opcode single_row(int code, int modrm, const char* name)
-{
-    return row<Esc<body, Numeric, level>>(
-        code, name,
-        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
-}
 template <class Source>
 constexpr std::array<Opcode, 8> memory_rows(int code, std::array<const char*, 8> n)
 {
@@ -518,30 +491,30 @@ constexpr auto kI387 = Level::I80386;
 
 // clang-format off
 constexpr auto kRegisterRows = std::to_array<Opcode>({
-    quick_row<quick_to_top<add>, to_top<add>>                 (0xD8, 0, "fadd"),
-    quick_row<quick_to_top<mul>, to_top<mul>>                 (0xD8, 1, "fmul"),
-    quick_row<quick_compare_register<0>, compare_register<false, 0>>  (0xD8, 2, "fcom"),
-    quick_row<quick_compare_register<1>, compare_register<false, 1>>  (0xD8, 3, "fcomp"),
-    quick_row<quick_to_top<sub>, to_top<sub>>                 (0xD8, 4, "fsub"),
-    quick_row<quick_to_top<sub_reversed>, to_top<sub_reversed>>        (0xD8, 5, "fsubr"),
-    quick_row<quick_to_top<div>, to_top<div>>                 (0xD8, 6, "fdiv"),
-    quick_row<quick_to_top<div_reversed>, to_top<div_reversed>>        (0xD8, 7, "fdivr"),
-    quick_row<quick_to_sti<add, false>, to_sti<add>>                 (0xDC, 0, "fadd"),
-    quick_row<quick_to_sti<mul, false>, to_sti<mul>>                 (0xDC, 1, "fmul"),
-    quick_row<quick_compare_register<0>, compare_register<false, 0>>  (0xDC, 2, "fcom"),
-    quick_row<quick_compare_register<1>, compare_register<false, 1>>  (0xDC, 3, "fcomp"),
-    quick_row<quick_to_sti<sub_reversed, false>, to_sti<sub_reversed>>        (0xDC, 4, "fsubr"),
-    quick_row<quick_to_sti<sub, false>, to_sti<sub>>                 (0xDC, 5, "fsub"),
-    quick_row<quick_to_sti<div_reversed, false>, to_sti<div_reversed>>        (0xDC, 6, "fdivr"),
-    quick_row<quick_to_sti<div, false>, to_sti<div>>                 (0xDC, 7, "fdiv"),
-    quick_row<quick_to_sti<add, true>, to_sti_pop<add>>             (0xDE, 0, "faddp"),
-    quick_row<quick_to_sti<mul, true>, to_sti_pop<mul>>             (0xDE, 1, "fmulp"),
-    quick_row<quick_compare_register<1>, compare_register<false, 1>>  (0xDE, 2, "fcomp"),
+    quick_register_row<quick_to_top<add>, to_top<add>>                 (0xD8, 0, "fadd"),
+    quick_register_row<quick_to_top<mul>, to_top<mul>>                 (0xD8, 1, "fmul"),
+    quick_register_row<quick_compare_register<0>, compare_register<false, 0>>  (0xD8, 2, "fcom"),
+    quick_register_row<quick_compare_register<1>, compare_register<false, 1>>  (0xD8, 3, "fcomp"),
+    quick_register_row<quick_to_top<sub>, to_top<sub>>                 (0xD8, 4, "fsub"),
+    quick_register_row<quick_to_top<sub_reversed>, to_top<sub_reversed>>        (0xD8, 5, "fsubr"),
+    quick_register_row<quick_to_top<div>, to_top<div>>                 (0xD8, 6, "fdiv"),
+    quick_register_row<quick_to_top<div_reversed>, to_top<div_reversed>>        (0xD8, 7, "fdivr"),
+    quick_register_row<quick_to_sti<add, false>, to_sti<add>>                 (0xDC, 0, "fadd"),
+    quick_register_row<quick_to_sti<mul, false>, to_sti<mul>>                 (0xDC, 1, "fmul"),
+    quick_register_row<quick_compare_register<0>, compare_register<false, 0>>  (0xDC, 2, "fcom"),
+    quick_register_row<quick_compare_register<1>, compare_register<false, 1>>  (0xDC, 3, "fcomp"),
+    quick_register_row<quick_to_sti<sub_reversed, false>, to_sti<sub_reversed>>        (0xDC, 4, "fsubr"),
+    quick_register_row<quick_to_sti<sub, false>, to_sti<sub>>                 (0xDC, 5, "fsub"),
+    quick_register_row<quick_to_sti<div_reversed, false>, to_sti<div_reversed>>        (0xDC, 6, "fdivr"),
+    quick_register_row<quick_to_sti<div, false>, to_sti<div>>                 (0xDC, 7, "fdiv"),
+    quick_register_row<quick_to_sti<add, true>, to_sti_pop<add>>             (0xDE, 0, "faddp"),
+    quick_register_row<quick_to_sti<mul, true>, to_sti_pop<mul>>             (0xDE, 1, "fmulp"),
+    quick_register_row<quick_compare_register<1>, compare_register<false, 1>>  (0xDE, 2, "fcomp"),
     quick_single_row<quick_compare_both, compare_both<false>>           (0xDE, 0xD9, "fcompp"),
-    quick_row<quick_to_sti<sub_reversed, true>, to_sti_pop<sub_reversed>>    (0xDE, 4, "fsubrp"),
-    quick_row<quick_to_sti<sub, true>, to_sti_pop<sub>>             (0xDE, 5, "fsubp"),
-    quick_row<quick_to_sti<div_reversed, true>, to_sti_pop<div_reversed>>    (0xDE, 6, "fdivrp"),
-    quick_row<quick_to_sti<div, true>, to_sti_pop<div>>             (0xDE, 7, "fdivp"),
+    quick_register_row<quick_to_sti<sub_reversed, true>, to_sti_pop<sub_reversed>>    (0xDE, 4, "fsubrp"),
+    quick_register_row<quick_to_sti<sub, true>, to_sti_pop<sub>>             (0xDE, 5, "fsubp"),
+    quick_register_row<quick_to_sti<div_reversed, true>, to_sti_pop<div_reversed>>    (0xDE, 6, "fdivrp"),
+    quick_register_row<quick_to_sti<div, true>, to_sti_pop<div>>             (0xDE, 7, "fdivp"),
 
     register_row<compare_register<true, 0>, kI387>(0xDD, 4, "fucom"),
     register_row<compare_register<true, 1>, kI387>(0xDD, 5, "fucomp"),
@@ -572,22 +545,9 @@ constexpr auto kRegisterRows = std::to_array<Opcode>({
 });
 // clang-format on
 
-constexpr auto build()
-{
-    std::array<Opcode, kRegisterRows.size() + 32> all{};
-    std::size_t at = 0;
-    const auto append = [&](const auto& rows) {
-        for (const Opcode& r : rows) all[at++] = r;
-    };
-    append(kRegisterRows);
-    append(memory_rows<F32>(0xD8, kReal));
-    append(memory_rows<i32>(0xDA, kInteger));
-    append(memory_rows<F64>(0xDC, kReal));
-    append(memory_rows<i16>(0xDE, kInteger));
-    return all;
-}
-
-constexpr auto kRows = build();
+constexpr auto kRows =
+    concatenate(kRegisterRows, memory_rows<F32>(0xD8, kReal), memory_rows<i32>(0xDA, kInteger),
+                memory_rows<F64>(0xDC, kReal), memory_rows<i16>(0xDE, kInteger));
 
 }  // namespace
 

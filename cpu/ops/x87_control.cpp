@@ -341,11 +341,9 @@ constexpr Opcode memory_row(int code, int reg, const char* name)
     return row<Esc<body, rule>, M>(code, name, {.reg = static_cast<i8>(reg), .mod3 = 0});
 }
 template <bool (*body)(X87&), Level level = Level::I8086>
-constexpr Opcode single_row(int code, int modrm, const char* name)
+constexpr Opcode control_row(int code, int modrm, const char* name)
 {
-    return row<Esc<body, NonWaiting, level>>(
-        code, name,
-        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
+    return row<Esc<body, NonWaiting, level>>(code, name, x87_encoding(modrm));
 }
 template <bool (*body)(X87&)>
 constexpr Opcode fx_row(int reg, const char* name)
@@ -365,12 +363,12 @@ constexpr auto kRows = std::to_array<Opcode>({
     memory_row<fnsave, NonWaiting> (0xDD, 6, "fnsave"),
     memory_row<fnstsw, NonWaiting> (0xDD, 7, "fnstsw"),
 
-    single_row<interrupt_mask<false>>            (0xDB, 0xE0, "fneni"),
-    single_row<interrupt_mask<true>>             (0xDB, 0xE1, "fndisi"),
-    single_row<fnclex>                           (0xDB, 0xE2, "fnclex"),
-    single_row<fninit>                           (0xDB, 0xE3, "fninit"),
-    single_row<protected_mode, Level::I80286>    (0xDB, 0xE4, "fnsetpm"),
-    single_row<fnstsw_ax, Level::I80286>         (0xDF, 0xE0, "fnstsw"),
+    control_row<interrupt_mask<false>>            (0xDB, 0xE0, "fneni"),
+    control_row<interrupt_mask<true>>             (0xDB, 0xE1, "fndisi"),
+    control_row<fnclex>                           (0xDB, 0xE2, "fnclex"),
+    control_row<fninit>                           (0xDB, 0xE3, "fninit"),
+    control_row<protected_mode, Level::I80286>    (0xDB, 0xE4, "fnsetpm"),
+    control_row<fnstsw_ax, Level::I80286>         (0xDF, 0xE0, "fnstsw"),
 
     fx_row<fxsave>  (0, "fxsave"),
     fx_row<fxrstor> (1, "fxrstor"),

@@ -60,4 +60,15 @@ template <class T>
     return x.cpu.write<T, Attempt::Fast>(x.insn, x.insn.seg, x.cpu.address(x.insn), value);
 }
 
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_register_row(int code, int reg, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>, Form::STi>(code, name, x87_register(reg));
+}
+template <bool (*quick)(X87&), bool (*body)(X87&)>
+constexpr Opcode quick_single_row(int code, int modrm, const char* name)
+{
+    return row<Quickly<quick, Esc<body>>>(code, name, x87_encoding(modrm));
+}
+
 }  // namespace reprise::ops

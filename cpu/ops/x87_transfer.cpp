@@ -330,36 +330,10 @@ constexpr Opcode memory_row(int code, int reg, const char* name)
     return row<Esc<body, Numeric, level, feature>, M>(code, name,
                                                       {.reg = static_cast<i8>(reg), .mod3 = 0});
 }
-template <bool (*body)(X87&), Level level = Level::I8086, Feature feature = Feature::None>
-constexpr Opcode register_row(int code, int reg, const char* name)
-{
-    return row<Esc<body, Numeric, level, feature>, STi>(code, name,
-                                                        {.reg = static_cast<i8>(reg), .mod3 = 1});
-}
-template <bool (*body)(X87&)>
-constexpr Opcode single_row(int code, int modrm, const char* name)
-{
-    return row<Esc<body>>(
-        code, name,
-        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
-}
 template <bool (*quick)(X87&), bool (*body)(X87&)>
 constexpr Opcode quick_memory_row(int code, int reg, const char* name)
 {
     return row<Quickly<quick, Esc<body>>, M>(code, name, {.reg = static_cast<i8>(reg), .mod3 = 0});
-}
-template <bool (*quick)(X87&), bool (*body)(X87&)>
-constexpr Opcode quick_register_row(int code, int reg, const char* name)
-{
-    return row<Quickly<quick, Esc<body>>, STi>(code, name,
-                                               {.reg = static_cast<i8>(reg), .mod3 = 1});
-}
-template <bool (*quick)(X87&), bool (*body)(X87&)>
-constexpr Opcode quick_single_row(int code, int modrm, const char* name)
-{
-    return row<Quickly<quick, Esc<body>>>(
-        code, name,
-        {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)});
 }
 template <Condition condition, bool negated>
 constexpr Opcode fcmov_row(int code, int reg, const char* name)
