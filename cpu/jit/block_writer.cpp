@@ -69,7 +69,8 @@ bool BlockWriter::write()
         if (!charged_) write_charge_keeping_flags(index_);
         jump_to(*insn_at(index_ - 1), Block::kBehind, block_.ip + block_.length, -1);
     }
-    if (copied_ == 0) return false;
+    // Calls of handlers cost more than the interpreter does: they have to be the smaller part.
+    if (copied_ * 2 < block_.count) return false;
 
     for (std::size_t i = 0; i < stores_.size(); ++i) cold_store(stores_[i]);
     for (const Cold& cold : colds_) {
