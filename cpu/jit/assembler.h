@@ -15,6 +15,9 @@ inline constexpr auto kCpu = asmjit::x86::r12;
 inline constexpr auto kBudget = asmjit::x86::r13;
 inline constexpr auto kTlb = asmjit::x86::r14;
 
+/// [r8 + r9], where a memory operand ends up that has been looked for in the TLB.
+inline constexpr HostMemory kScratchOperand{.base = 8, .index = 9};
+
 /// The host registers that hold a general register of the guest.
 inline asmjit::x86::Gp gpr64(u8 reg) { return asmjit::x86::gpq(host_register(reg)); }
 inline asmjit::x86::Gp gpr32(u8 reg) { return asmjit::x86::gpd(host_register(reg)); }

@@ -17,6 +17,7 @@ struct Assumptions {
     bool simple_loads() const { return key >> 25 & 1; }  // of data segments: base = selector * 16
     bool backwards() const { return key >> 26 & 1; }     // DF
     bool sse() const { return key >> 27 & 1; }           // usable, and all its exceptions masked
+    bool paging() const { return key >> 28 & 1; }
     u64 code_limit() const { return key >> 32; }
 
     static Assumptions of(const u8 (&segments)[6], bool wide_stack, bool simple_loads,
@@ -27,9 +28,9 @@ struct Assumptions {
         a.key |= u64{wide_stack} << 24 | u64{simple_loads} << 25 | u64{code_limit} << 32;
         return a;
     }
-    Assumptions with(bool backwards, bool sse) const
+    Assumptions with(bool backwards, bool sse, bool paging) const
     {
-        return {key | u64{backwards} << 26 | u64{sse} << 27};
+        return {key | u64{backwards} << 26 | u64{sse} << 27 | u64{paging} << 28};
     }
 };
 

@@ -12,13 +12,12 @@ bool is_repeated(const Insn& insn) { return (insn.prefixes & (kPrefixRep | kPref
 
 }  // namespace
 
-BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, bool paging,
+BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions,
                          const u8* address)
     : engine_(engine),
       code_(code),
       block_(*code.block),
       assumptions_(assumptions),
-      paging_(paging),
       long_(static_cast<CodeSize>(block_.mode & 3) == CodeSize::Bits64),
       host_(address),
       a_(host_.assembler())

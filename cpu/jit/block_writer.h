@@ -18,8 +18,7 @@ namespace reprise::jit {
 
 class BlockWriter {
 public:
-    BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, bool paging,
-                const u8* address);
+    BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, const u8* address);
 
     /// False: there is nothing to gain.
     bool write();
@@ -93,7 +92,7 @@ private:
     bool write_vector(const Insn& insn, const Opcode& row);
     asmjit::x86::Mem xmm(u8 number) const;
 
-    // Memory. Afterwards the operand is at [r8 + r9], and r10 and r11 are free.
+    // Memory. Afterwards the operand is at operand_, and r10 and r11 are free.
     void access(const Place& place, bool write);
     void access(const Insn& insn, int size, bool write);
     void access_stack(int depth, int size, bool write);
@@ -126,12 +125,12 @@ private:
     Code& code_;
     Block& block_;
     Assumptions assumptions_;
-    bool paging_;
     bool long_;  // 64-bit mode
     HostAssembler host_;
     asmjit::x86::Assembler& a_;
 
     u32 index_ = 0;  // of the present instruction
+    HostMemory operand_ = kScratchOperand;  // what it last had access to
     Label resume_;   // see resume_label
     bool charged_ = false;
     u32 copied_ = 0;  // instructions that host code executes itself

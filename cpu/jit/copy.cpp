@@ -139,6 +139,20 @@ bool flags_agree(const Opcode& row)
 
 }  // namespace
 
+u8 rex_bits(const HostMemory& memory)
+{
+    return static_cast<u8>((memory.base >= 8 ? 1 : 0) | (memory.index >= 8 ? 2 : 0));
+}
+
+/// Always with a SIB byte, and with a displacement: so any base will do.
+void put_operand(HostCode& host, u8 reg, const HostMemory& memory)
+{
+    const bool is_short = memory.disp >= -128 && memory.disp < 128;
+    host.put(static_cast<u8>((is_short ? 0x44 : 0x84) | (reg & 7) << 3));
+    host.put(static_cast<u8>(memory.scale << 6 | (memory.index & 7) << 3 | (memory.base & 7)));
+    host.put(static_cast<u64>(i64{memory.disp}), is_short ? 1 : 4);
+}
+
 bool is_copied(const Opcode& row, const Insn& insn)
 {
     const u16 code = row.code;
@@ -208,7 +222,7 @@ std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
     const bool uses_memory = memory && p.modrm;
     u8 rex = wide ? 0x48 : 0;
     if (p.modrm && p.reg >= 8) rex |= 0x44;
-    if (uses_memory) rex |= 0x40 | (memory->base >= 8 ? 1 : 0) | (memory->index >= 8 ? 2 : 0);
+    if (uses_memory && rex_bits(*memory)) rex |= 0x40 | rex_bits(*memory);
     else if (p.modrm && p.rm >= 8) rex |= 0x41;
     if (!p.modrm && opcode_register.number >= 8) rex |= 0x41;
     if (!p.modrm && first == Form::Zb && !opcode_register.high && opcode_register.number >= 4)
@@ -229,10 +243,7 @@ std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
         opcode = static_cast<u8>((opcode & 0xF8) | (opcode_register.number & 7));
     host.put(opcode);
     if (p.modrm && uses_memory) {
-        // [base + index]: a SIB byte; with mod 1 and a displacement of zero any base will do.
-        host.put(static_cast<u8>(0x44 | (p.reg & 7) << 3));
-        host.put(static_cast<u8>((memory->index & 7) << 3 | (memory->base & 7)));
-        host.put(0);
+        put_operand(host, p.reg, *memory);
     } else if (p.modrm) {
         host.put(static_cast<u8>(0xC0 | (p.reg & 7) << 3 | (p.rm & 7)));
     }

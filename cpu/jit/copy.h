@@ -9,9 +9,12 @@
 
 namespace reprise::jit {
 
-/// Where the E operand of a copied instruction is.
+/// Where an operand of a host instruction is: base + (index << scale) + disp, of host registers.
 struct HostMemory {
-    u8 base = 0, index = 0;  // host registers; the address is their sum
+    static constexpr u8 kNoIndex = 4;  // RSP cannot be an index
+
+    u8 base = 0, index = kNoIndex, scale = 0;
+    i32 disp = 0;
 };
 
 /// Bytes of one instruction.
@@ -25,6 +28,11 @@ struct HostCode {
         for (int i = 0; i < count; ++i) put(static_cast<u8>(value >> 8 * i));
     }
 };
+
+/// ModRM, SIB and displacement of a memory operand; `reg` is what ModRM.reg says.
+void put_operand(HostCode& host, u8 reg, const HostMemory& memory);
+/// The bits of REX (W R X B from the left) that it needs.
+u8 rex_bits(const HostMemory& memory);
 
 /// The host register that holds a general register of the guest.
 constexpr u8 host_register(u8 reg) { return reg == RSP ? 15 : reg; }

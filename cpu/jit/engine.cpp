@@ -116,7 +116,7 @@ Assumptions Engine::assumptions()
     if (cpu_.segments_changed_) assumptions_ = look_at_segments();
     constexpr u32 kMxcsrMasks = 0x1F80;
     const bool sse = cpu_.sse_usable_ && (cpu_.state.sse.mxcsr & kMxcsrMasks) == kMxcsrMasks;
-    return assumptions_.with(cpu_.state.rflags & DF, sse);
+    return assumptions_.with(cpu_.state.rflags & DF, sse, cpu_.state.cr0 & kCr0Pg);
 }
 
 Assumptions Engine::look_at_segments()
@@ -160,7 +160,7 @@ Code* Engine::translate(Block& block)
     auto code = std::make_unique<Code>();
     code->block = &block;
     code->key = assumptions().key;
-    BlockWriter writer(*this, *code, assumptions(), (cpu_.state.cr0 & kCr0Pg) != 0, memory_.next());
+    BlockWriter writer(*this, *code, assumptions(), memory_.next());
     if (!writer.write()) {
         block.insns[0].exec = block.first;
         return nullptr;

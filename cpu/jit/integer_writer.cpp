@@ -61,11 +61,12 @@ bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
     Stand stand;
     if (has_g && in_memory(g)) stand.reg = static_cast<u8>(kFree.id());
     if (has_e && in_memory(other)) stand.rm = static_cast<u8>(kSavedRcx.id());
-    const auto host = copy_instruction(insn, row, insn.memory ? &kOperand : nullptr, stand);
-    if (!host) return false;
+    const HostMemory* memory = insn.memory ? &operand_ : nullptr;
+    if (!copy_instruction(insn, row, memory, stand)) return false;
     if (insn.memory) access(insn, operand_bytes(row, insn), writes_memory(row));
     if (stand.reg) a_.mov(kFree, state_gpr(g));
     if (stand.rm) a_.mov(kSavedRcx, state_gpr(other));
+    const auto host = copy_instruction(insn, row, memory, stand);
     a_.embed(host->bytes.data(), host->size);
     // Both may be the same register: what was only read must not be stored over the result.
     if (is_comparison(row.code)) return true;
@@ -81,10 +82,11 @@ bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
 bool BlockWriter::write_copy_with_high_byte(const Insn& insn, const Opcode& row, u8 reg)
 {
     if (row.code == 0x1B0) return false;  // CMPXCHG also uses AL
-    const auto host = copy_instruction(insn, row, &kOperand, {.reg = reg & 15, .rm = {}});
-    if (!host) return false;
+    const Stand low_byte{.reg = reg & 15, .rm = {}};
+    if (!copy_instruction(insn, row, &operand_, low_byte)) return false;
     access(insn, operand_bytes(row, insn), writes_memory(row));
     const x86::Gp low = x86::gpb_lo(reg & 3), high = x86::gpb_hi(reg & 3);
+    const auto host = copy_instruction(insn, row, &operand_, low_byte);
     a_.xchg(low, high);
     a_.embed(host->bytes.data(), host->size);
     a_.xchg(low, high);

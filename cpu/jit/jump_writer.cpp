@@ -158,7 +158,7 @@ void BlockWriter::jump_to(const Insn& insn, u8 link, u64 ip, int condition)
     const i64 in_page =
         static_cast<i64>(block_.physical % kPageSize) + static_cast<i64>(ip - block_.ip);
     const bool same_page = in_page >= 0 && in_page < static_cast<i64>(kPageSize);
-    if (paging_ && !same_page) {
+    if (assumptions_.paging() && !same_page) {
         const Label over = a_.newLabel();
         if (condition >= 0) a_.j(static_cast<x86::CondCode>(condition ^ 1), over);
         a_.mov(kAddress, ip);

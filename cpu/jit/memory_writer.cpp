@@ -77,7 +77,10 @@ void BlockWriter::access(const Place& place, bool write)
 
 x86::Mem BlockWriter::operand(int size) const
 {
-    return x86::ptr(kAddress, kIndex, 0, 0, static_cast<u32>(size));
+    const x86::Gp base = x86::gpq(operand_.base);
+    const u32 bytes = static_cast<u32>(size);
+    if (operand_.index == HostMemory::kNoIndex) return x86::ptr(base, operand_.disp, bytes);
+    return x86::ptr(base, x86::gpq(operand_.index), operand_.scale, operand_.disp, bytes);
 }
 
 /// From the offset in r8 to host memory at [r8 + r9], if the TLB knows the page by `tag` and the

@@ -11,9 +11,8 @@ namespace reprise::jit {
 
 namespace x86 = asmjit::x86;
 
-// Free between instructions. A memory operand ends up at [kAddress + kIndex].
+// Free between instructions.
 inline constexpr auto kAddress = x86::r8, kIndex = x86::r9, kSavedRcx = x86::r10, kFree = x86::r11;
-inline constexpr HostMemory kOperand{8, 9};
 
 inline constexpr i32 kReadTag = offsetof(TlbEntry, read_tag), kWriteTag = offsetof(TlbEntry, write_tag),
                      kPlainTag = offsetof(TlbEntry, plain_tag), kAddend = offsetof(TlbEntry, addend),

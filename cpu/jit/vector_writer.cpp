@@ -66,24 +66,23 @@ bool has_hidden_operands(const Opcode& row, const Insn& insn)
     }
 }
 
-HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide)
+/// `memory`: where the operand is, if it is in memory.
+HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide,
+                const HostMemory& memory)
 {
     HostCode host;
     if (row.prefix == Mandatory::P66) host.put(0x66);
     if (row.prefix == Mandatory::PF3) host.put(0xF3);
     if (row.prefix == Mandatory::PF2) host.put(0xF2);
-    const bool memory = insn.memory;
-    const u8 extension = memory ? 3 : rm >= 8;  // X and B for [r8 + r9]
+    const u8 extension = insn.memory ? rex_bits(memory) : rm >= 8;
     const u8 rex = static_cast<u8>((wide ? 8 : 0) | (reg >= 8 ? 4 : 0) | extension);
     if (rex) host.put(static_cast<u8>(0x40 | rex));
     host.put(0x0F);
     if (row.code >> 8 == 2) host.put(0x38);
     if (row.code >> 8 == 3) host.put(0x3A);
     host.put(static_cast<u8>(row.code));
-    if (memory) {
-        host.put(static_cast<u8>(0x44 | (reg & 7) << 3));
-        host.put(static_cast<u8>((kOperand.index & 7) << 3 | (kOperand.base & 7)));
-        host.put(0);
+    if (insn.memory) {
+        put_operand(host, reg, memory);
     } else {
         host.put(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
     }
@@ -132,7 +131,7 @@ bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
         }
         general = general || kinds[i] == Operand::RegGpr || kinds[i] == Operand::RmGpr;
     }
-    const HostCode host = encode(insn, row, reg, rm, general && insn.size == 8);
+    const HostCode host = encode(insn, row, reg, rm, general && insn.size == 8, operand_);
     a_.embed(host.bytes.data(), host.size);
     if (!stores) return true;
     if (kinds[0] == Operand::RegXmm) a_.movaps(xmm(insn.dst), x86::xmm(kRegXmm));
