@@ -70,6 +70,18 @@ template <class F>
     return exponent(value) - 2 < Format<F>::kExponentMask - 2;
 }
 
+/// Of conditions that are cheaper computed than jumped over.
+template <class... Bools>
+[[gnu::always_inline]] inline bool all(Bools... conditions)
+{
+    return (static_cast<int>(conditions) & ...) != 0;
+}
+template <class... Bools>
+[[gnu::always_inline]] inline bool any(Bools... conditions)
+{
+    return (static_cast<int>(conditions) | ...) != 0;
+}
+
 // Each computes `r`, and returns whether it is what fp.h would give.
 
 /// A sum can only be zero, or have the smallest exponent, if it is exact.
@@ -77,27 +89,27 @@ template <class F>
 [[gnu::always_inline]] inline bool add(F a, F b, F& r)
 {
     r = bits_of<F>(number(a) + number(b));
-    return is_normal_or_zero(a) & is_normal_or_zero(b) & is_normal_or_zero(r);
+    return all(is_normal_or_zero(a), is_normal_or_zero(b), is_normal_or_zero(r));
 }
 template <class F>
 [[gnu::always_inline]] inline bool sub(F a, F b, F& r)
 {
     r = bits_of<F>(number(a) - number(b));
-    return is_normal_or_zero(a) & is_normal_or_zero(b) & is_normal_or_zero(r);
+    return all(is_normal_or_zero(a), is_normal_or_zero(b), is_normal_or_zero(r));
 }
 template <class F>
 [[gnu::always_inline]] inline bool mul(F a, F b, F& r)
 {
     r = bits_of<F>(number(a) * number(b));
-    if (is_well_normal(r) & is_normal(a) & is_normal(b)) [[likely]]
+    if (all(is_well_normal(r), is_normal(a), is_normal(b))) [[likely]]
         return true;
-    return (is_zero(a) & is_normal_or_zero(b)) | (is_zero(b) & is_normal(a));
+    return any(all(is_zero(a), is_normal_or_zero(b)), all(is_zero(b), is_normal(a)));
 }
 template <class F>
 [[gnu::always_inline]] inline bool div(F a, F b, F& r)
 {
     r = bits_of<F>(number(a) / number(b));
-    return is_normal(b) & ((is_normal(a) & is_well_normal(r)) | is_zero(a));
+    return all(is_normal(b), any(all(is_normal(a), is_well_normal(r)), is_zero(a)));
 }
 template <class F>
 [[gnu::always_inline]] inline bool sqrt(F a, F& r)
@@ -114,7 +126,7 @@ template <class To, class From>
 {
     r = bits_of<To>(static_cast<Number<To>>(number(a)));
     if constexpr (sizeof(To) >= sizeof(From)) return is_normal_or_zero(a);
-    else return (is_normal(a) & is_well_normal(r)) | is_zero(a);
+    else return any(all(is_normal(a), is_well_normal(r)), is_zero(a));
 }
 
 /// An integer from a number, rounded to nearest or toward zero. `inexact` is computed, and no

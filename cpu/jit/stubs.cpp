@@ -137,7 +137,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.add(x86::rsp, 8);
     a.jmp(finish);
 
-    const u8* base = host.finish(memory);
+    u8* base = host.finish(memory);
     Stubs stubs;
     stubs.enter =
         reinterpret_cast<const Exit* (*)(EntryState*, Cpu*)>(base + host.offset_of(enter));

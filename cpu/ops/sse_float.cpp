@@ -100,7 +100,7 @@ struct Minimum {
     [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
     {
         r = fp::host::number(a) < fp::host::number(b) ? a : b;
-        return fp::host::is_normal_or_zero(a) & fp::host::is_normal_or_zero(b);
+        return fp::host::all(fp::host::is_normal_or_zero(a), fp::host::is_normal_or_zero(b));
     }
 };
 struct Maximum {
@@ -113,7 +113,7 @@ struct Maximum {
     [[gnu::always_inline]] static bool quick(F a, F b, F& r, u8)
     {
         r = fp::host::number(a) > fp::host::number(b) ? a : b;
-        return fp::host::is_normal_or_zero(a) & fp::host::is_normal_or_zero(b);
+        return fp::host::all(fp::host::is_normal_or_zero(a), fp::host::is_normal_or_zero(b));
     }
 };
 struct SquareRoot {
@@ -157,7 +157,7 @@ struct Compare {
                            : predicate == kLe ? x <= y
                                               : predicate == kEq && x == y;
         r = mask<F>(holds, imm);
-        return fp::host::is_normal_or_zero(a) & fp::host::is_normal_or_zero(b);
+        return fp::host::all(fp::host::is_normal_or_zero(a), fp::host::is_normal_or_zero(b));
     }
 
 private:
