@@ -9,12 +9,10 @@
 /// --cases 1000000. Both belong under the sanitizers, which also refuse large allocations here.
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -30,6 +28,7 @@
 #include "frontend/units.h"
 #include "machine/base/error.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/fuzz/watchdog.h"
 
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options()
@@ -43,28 +42,12 @@ namespace {
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
-constexpr unsigned kCpuSecondsPerCase = 60, kHostSecondsPerCase = 1200;
+constexpr unsigned kCpuSecondsPerCase = 60;
 constexpr u64 kMostSteps = 20'000;         // of `cpu run`, as a value of --limit
 constexpr u64 kMostMemory = u64{4} << 20;  // of --memory, where it is a size
 constexpr long kMostResidentKilobytes = 1 << 20;
 
 u64 present_case = 0;
-
-void on_alarm(int)
-{
-    const std::string text = fmt::format("case {} hangs\n", present_case);
-    static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
-    std::abort();
-}
-
-/// Of the processor's time, which other programs do not take away, and of everybody's.
-void be_patient(unsigned cpu_seconds, unsigned seconds)
-{
-    itimerval timer{};
-    timer.it_value.tv_sec = cpu_seconds;
-    ::setitimer(ITIMER_PROF, &timer, nullptr);
-    ::alarm(seconds);
-}
 
 class Fuzzer {
 public:
@@ -309,16 +292,14 @@ long resident_kilobytes()
 
 int main(u64 first, u64 cases, bool say)
 {
-    std::signal(SIGALRM, on_alarm);
-    std::signal(SIGPROF, on_alarm);
+    Watchdog watchdog("case", kCpuSecondsPerCase);
     Fuzzer fuzzer(say);
     u64 failures = 0;
     for (u64 i = 0; i < cases; ++i) {
         present_case = first + i;
-        be_patient(kCpuSecondsPerCase, kHostSecondsPerCase);
+        watchdog.watch(present_case);
         if (!fuzzer.run(present_case)) ++failures;
     }
-    be_patient(0, 0);
     const long kilobytes = resident_kilobytes();
     if (kilobytes > kMostResidentKilobytes) ++failures;
     fmt::print(stderr, "{} cases, {} failures, at most {} MB of memory\n", cases, failures,

@@ -2,13 +2,12 @@
 /// hang, no assertion; and that each seed gives the same machine however its run is divided, and
 /// whichever engine executes it.
 ///
-///     random_guest [--seeds N] [--first S] [--instructions N] [--no-ports]
+///     random_guest [--seeds N] [--first S] [--instructions N] [--no-ports] [--once]
 ///
 /// To repeat what a message names: --first SEED --seeds 1, and the same --instructions. CI's run is
-/// the default; a long one is --seeds 1000 --instructions 5000000. Both belong under the
-/// sanitizers.
+/// the default; a long one is --seeds 1000 --instructions 5000000. --once executes each seed once,
+/// divided and by both engines in turn, and compares nothing. All belong under the sanitizers.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,6 +17,7 @@
 
 #include "machine/board.h"
 #include "tests/fuzz/random_program.h"
+#include "tests/fuzz/watchdog.h"
 #include "tests/machine/machine_test.h"
 
 namespace reprise::fuzz {
@@ -30,20 +30,11 @@ struct Options {
     u64 seeds = 30;
     u64 instructions = 1'000'000;
     bool ports = true;
+    bool once = false;
 };
 
-constexpr unsigned kHostSecondsPerSeed = 300;
+constexpr unsigned kCpuSecondsPerSeed = 300;
 constexpr u64 kInstructionsPerProgram = 50'000;
-
-/// What is executing, for the message if the host's patience ends.
-u64 present_seed = 0;
-
-void on_alarm(int)
-{
-    const std::string text = fmt::format("seed {} hangs\n", present_seed);
-    static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
-    std::abort();
-}
 
 /// A BIOS that every processor can execute: it waits.
 std::string small_bios()
@@ -156,8 +147,7 @@ bool fuzz_programs(u64 seed, u64 instructions)
     return is_same(*whole, *both, seed, "translated and divided differently") && same;
 }
 
-// ---- Chips
-// ---------------------------------------------------------------------------------------
+// ---- Chips ------------------------------------------------------------------------------------
 
 /// Every port, read and written, in all widths, in random order; the guest runs in between.
 void fuzz_ports(Machine& machine, Random& random)
@@ -261,8 +251,7 @@ bool fuzz_hardware(u64 seed)
     return ok;
 }
 
-// ---- The program
-// -----------------------------------------------------------------------------------
+// ---- The program ------------------------------------------------------------------------------
 
 Options parse(int argc, char** argv)
 {
@@ -274,10 +263,11 @@ Options parse(int argc, char** argv)
         else if (name == "--first") options.first = number();
         else if (name == "--instructions") options.instructions = number();
         else if (name == "--no-ports") options.ports = false;
+        else if (name == "--once") options.once = true;
         else {
-            fmt::print(
-                stderr,
-                "usage: random_guest [--seeds N] [--first S] [--instructions N] [--no-ports]\n");
+            fmt::print(stderr,
+                       "usage: random_guest [--seeds N] [--first S] [--instructions N] "
+                       "[--no-ports] [--once]\n");
             std::exit(2);
         }
     }
@@ -286,15 +276,17 @@ Options parse(int argc, char** argv)
 
 int main(const Options& options)
 {
-    std::signal(SIGALRM, on_alarm);
+    Watchdog watchdog("seed", kCpuSecondsPerSeed);
     u64 failures = 0;
     for (u64 i = 0; i < options.seeds; ++i) {
-        present_seed = options.first + i;
-        ::alarm(kHostSecondsPerSeed);
-        if (!fuzz_programs(present_seed, options.instructions)) ++failures;
-        if (options.ports && i % 10 == 0 && !fuzz_hardware(present_seed)) ++failures;
+        const u64 seed = options.first + i;
+        watchdog.watch(seed);
+        if (options.once)
+            run_programs(seed, options.instructions, true,
+                         seed % 2 ? Engine::Translator : Engine::Interpreter);
+        else if (!fuzz_programs(seed, options.instructions)) ++failures;
+        if (options.ports && i % 10 == 0 && !fuzz_hardware(seed)) ++failures;
     }
-    ::alarm(0);
     fmt::print("{} seeds of {} instructions, {} failures\n", options.seeds, options.instructions,
                failures);
     return failures == 0 ? 0 : 1;
