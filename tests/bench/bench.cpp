@@ -8,9 +8,11 @@
 
 #include "machine/base/error.h"
 #include "tests/bench/freedos.h"
+#include "tests/bench/groups.h"
 #include "tests/bench/kernel.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/options.h"
+#include "tests/bench/plot.h"
 #include "tests/bench/process.h"
 #include "tests/bench/program.h"
 #include "tests/bench/report.h"
@@ -31,6 +33,7 @@ std::vector<Program> chosen_programs(const Options& options)
 
     std::vector<std::string> missing;
     for (Program& peer : installed_peers(missing)) all.push_back(std::move(peer));
+    all.push_back(host_itself());
     for (const std::string& sentence : missing) fmt::print("left out: {}\n", sentence);
     std::erase_if(all,
                   [&](const Program& program) { return !chosen(options.programs, program.name); });
@@ -92,9 +95,10 @@ bool run(const Options& options)
             show(measure_kernel(kernel, programs, workspace, plan), results);
     if (!results.empty()) show(start_times(results), results);
     if (chosen(options.only, kFreedos)) measure_freedos(options, programs, plan, results);
-    fmt::print("{}", summary_of(results));
+    fmt::print("{}{}", groups_of(results), summary_of(results));
 
     if (!options.csv.empty()) write_text(options.csv, csv_of(results));
+    if (!options.plot.empty()) write_text(options.plot, plot_of(results));
     if (!options.json.empty()) write_text(options.json, json_of(results));
     return std::ranges::none_of(results, failed);
 }

@@ -12,7 +12,7 @@ namespace reprise::bench {
 
 namespace {
 
-// Places in the boot sector, as in kernels/lib/start.inc.
+// Places in the first sector, as in kernels/lib/start.inc.
 constexpr std::size_t kMagicAt = 496, kStepsAt = 500, kInstructionsAt = 504, kBitsAt = 508;
 constexpr std::size_t kTrackBytes = 18 * 512;
 constexpr std::size_t kFloppyBytes = 80 * 2 * kTrackBytes;
@@ -22,6 +22,11 @@ u32 dword_at(const std::string& bytes, std::size_t at)
     u32 value = 0;
     for (std::size_t i = 4; i-- > 0;) value = value << 8 | static_cast<u8>(bytes[at + i]);
     return value;
+}
+
+bool is_kernel(const std::string& bytes)
+{
+    return bytes.size() == kTrackBytes && bytes.compare(kMagicAt, 4, "RBCH") == 0;
 }
 
 void set_dword(std::string& bytes, std::size_t at, u32 value)
@@ -37,8 +42,10 @@ std::vector<Kernel> load_kernels(const std::string& folder)
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
         if (entry.path().extension() != ".img") continue;
-        Kernel kernel{entry.path().stem().string(), read_text(entry.path().string()), 0, 16};
-        if (kernel.track.size() != kTrackBytes || kernel.track.compare(kMagicAt, 4, "RBCH") != 0)
+        Kernel kernel{entry.path().stem().string(), read_text(entry.path().string()), "", 0, 16};
+        const auto native = std::filesystem::path(entry.path()).replace_extension(".native");
+        if (std::filesystem::exists(native)) kernel.native = read_text(native.string());
+        if (!is_kernel(kernel.track) || !(kernel.native.empty() || is_kernel(kernel.native)))
             throw HostError(fmt::format("{} is no benchmark kernel", entry.path().string()));
         kernel.instructions_per_step = dword_at(kernel.track, kInstructionsAt);
         kernel.bits = static_cast<u8>(kernel.track[kBitsAt]);
@@ -56,6 +63,13 @@ std::string floppy_image(const Kernel& kernel, u32 steps)
     set_dword(image, kStepsAt, steps);
     image.resize(kFloppyBytes);
     return image;
+}
+
+std::string native_program(const Kernel& kernel, u32 steps)
+{
+    std::string program = kernel.native;
+    set_dword(program, kStepsAt, steps);
+    return program;
 }
 
 std::string final_line(const std::string& serial, const std::string& name)

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include "machine/base/error.h"
@@ -47,8 +48,10 @@ public:
 
     GuestRun run(const Program& program, u32 steps, bool count = false)
     {
-        const std::string image = workspace_.file("floppy.img");
-        write_text(image, floppy_image(kernel_, steps));
+        const bool native = program.kind == ProgramKind::Native;
+        const std::string image = workspace_.file(native ? "kernel" : "floppy.img");
+        write_text(image, native ? native_program(kernel_, steps) : floppy_image(kernel_, steps));
+        if (native) std::filesystem::permissions(image, std::filesystem::perms::owner_all);
         GuestRun run =
             run_guest(program, workspace_, {image, kernel_.bits == 64, plan_.limit_seconds, count});
         const std::string line = final_line(run.serial, kernel_.name);
@@ -174,9 +177,11 @@ double ProgramResult::maximum() const
     return seconds.empty() ? 0 : *std::ranges::max_element(seconds);
 }
 
-ClassResult measure_kernel(const Kernel& kernel, const std::vector<Program>& programs,
+ClassResult measure_kernel(const Kernel& kernel, std::vector<Program> programs,
                            const Workspace& workspace, const Plan& plan)
 {
+    if (kernel.native.empty())
+        std::erase_if(programs, [](const Program& p) { return p.kind == ProgramKind::Native; });
     ClassResult all = empty_result(kernel.name, programs);
     all.instructions = kernel.instructions_per_step;
     KernelRunner runner(kernel, workspace, plan);
@@ -191,9 +196,10 @@ ClassResult measure_kernel(const Kernel& kernel, const std::vector<Program>& pro
 }
 
 ClassResult measure_whole(const std::string& name, const std::string& image,
-                          const std::vector<Program>& programs, const Workspace& workspace,
+                          std::vector<Program> programs, const Workspace& workspace,
                           const Plan& plan)
 {
+    std::erase_if(programs, [](const Program& p) { return p.kind == ProgramKind::Native; });
     ClassResult all = empty_result(name, programs);
     for (int round = 0; round < plan.rounds; ++round)
         for_each_program(programs, all, [&](const Program& program, ProgramResult& result) {
@@ -215,12 +221,13 @@ ClassResult start_times(const std::vector<ClassResult>& classes)
     ClassResult all;
     all.name = "power_on";
     for (const ClassResult& one : classes) {
-        all.programs.resize(one.programs.size());
-        for (std::size_t i = 0; i < one.programs.size(); ++i) {
-            ProgramResult& result = all.programs[i];
-            result.program = one.programs[i].program;
-            const auto& starts = one.programs[i].starts;
-            result.seconds.insert(result.seconds.end(), starts.begin(), starts.end());
+        for (const ProgramResult& result : one.programs) {
+            auto found = std::ranges::find(all.programs, result.program, &ProgramResult::program);
+            if (found == all.programs.end()) {
+                all.programs.emplace_back().program = result.program;
+                found = all.programs.end() - 1;
+            }
+            found->seconds.insert(found->seconds.end(), result.starts.begin(), result.starts.end());
         }
     }
     for (ProgramResult& result : all.programs)

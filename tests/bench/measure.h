@@ -38,13 +38,14 @@ struct ClassResult {
 
 /// Times a kernel on all programs. The guests' checksums and Reprise's instruction count are
 /// compared on the way.
-ClassResult measure_kernel(const Kernel& kernel, const std::vector<Program>& programs,
+/// The host itself takes part where it can.
+ClassResult measure_kernel(const Kernel& kernel, std::vector<Program> programs,
                            const Workspace& workspace, const Plan& plan);
 
 /// Times a floppy image that ends by itself with the line "bench NAME start end 00000000" on COM1,
 /// from power-on to the end.
 ClassResult measure_whole(const std::string& name, const std::string& image,
-                          const std::vector<Program>& programs, const Workspace& workspace,
+                          std::vector<Program> programs, const Workspace& workspace,
                           const Plan& plan);
 
 /// What the kernels' short runs say on the way from power-on to a kernel's start and out again.

@@ -19,12 +19,14 @@ constexpr const char* kHelp =
     "Runs guest kernels on Reprise and on the emulators that are installed, and compares their\n"
     "host CPU time.\n"
     "  --only PARTS          classes whose name contains one of these, divided by commas\n"
-    "  --programs NAMES      only these: reprise, qemu, bochs, or names given with --reprise\n"
+    "  --programs NAMES      only these: reprise, qemu, bochs, native, or names given with "
+    "--reprise\n"
     "  --reprise [NAME=]CMD  this Reprise, with options; may be given more than once\n"
     "  --rounds N            measured runs of each pair (5)\n"
     "  --seconds S           CPU time of one measured run (0.5)\n"
     "  --csv FILE            write the results as CSV too\n"
     "  --json FILE           write the results as JSON too\n"
+    "  --plot FILE           draw the results as SVG too\n"
     "  --media DIR           where fdboot-1440k.img is ($REPRISE_MEDIA, else ../shared/media)\n"
     "  --kernels DIR         other kernels than those that were built\n"
     "  --list                name the classes\n";
@@ -70,6 +72,7 @@ Options parse_options(int count, char** arguments)
         {"--seconds", [&](const std::string& text) { options.seconds = positive(name, text, 20); }},
         {"--csv", [&](const std::string& text) { options.csv = text; }},
         {"--json", [&](const std::string& text) { options.json = text; }},
+        {"--plot", [&](const std::string& text) { options.plot = text; }},
         {"--media", [&](const std::string& text) { options.media = text; }},
         {"--kernels", [&](const std::string& text) { options.kernels = text; }}};
 

@@ -13,7 +13,7 @@ struct Options {
     int rounds = 5;
     double seconds = 0.5;  // CPU time of one measured run
     std::string kernels, media;
-    std::string csv, json;  // files to write as well
+    std::string csv, json, plot;  // files to write as well
     bool list = false, help = false;
 };
 

@@ -104,6 +104,8 @@ Program reprise_program(const std::string& text)
     return program;
 }
 
+Program host_itself() { return {"native", ProgramKind::Native, {}, "", false}; }
+
 std::vector<Program> installed_peers(std::vector<std::string>& missing)
 {
     std::vector<Program> peers;
@@ -139,10 +141,12 @@ GuestRun run_guest(const Program& program, const Workspace& workspace, const Gue
     case ProgramKind::Reprise: command = reprise_command(program, plan, serial); break;
     case ProgramKind::Qemu: command = qemu_command(program, plan, serial); break;
     case ProgramKind::Bochs: command = bochs_command(program, workspace, plan, serial); break;
+    case ProgramKind::Native: command = {plan.image}; break;
     }
     const ProcessResult result = run_process(command, workspace.path(), plan.limit_seconds);
     GuestRun run{result.cpu_seconds, "", result.output, result.timed_out};
-    if (std::filesystem::exists(serial)) run.serial = read_text(serial);
+    if (program.kind == ProgramKind::Native) run.serial = result.output;
+    else if (std::filesystem::exists(serial)) run.serial = read_text(serial);
     return run;
 }
 

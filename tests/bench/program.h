@@ -1,4 +1,4 @@
-/// The emulators that are compared, and how each is started on a floppy image.
+/// What is compared, and how each is started: emulators on a floppy image; the host itself.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace reprise::bench {
 
-enum class ProgramKind { Reprise, Qemu, Bochs };
+enum class ProgramKind { Reprise, Qemu, Bochs, Native };
 
 struct Program {
     std::string name;
@@ -22,6 +22,9 @@ struct Program {
 /// such program.
 Program reprise_program(const std::string& text);
 
+/// The host's own processor, which executes kernels as its programs.
+Program host_itself();
+
 /// The peers that are installed; `missing` gets a sentence on each that is not.
 std::vector<Program> installed_peers(std::vector<std::string>& missing);
 
@@ -34,7 +37,7 @@ struct GuestRun {
 
 /// What is run, and how.
 struct GuestPlan {
-    std::string image;       // the file of the floppy
+    std::string image;       // the file of the floppy, or for the host itself the program
     bool long_mode = false;  // it needs a 64-bit processor
     int limit_seconds = 0;
     bool count = false;  // Reprise prints the instructions it retired
