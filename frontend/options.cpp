@@ -372,7 +372,12 @@ TestOptions parse_test(const std::vector<std::string>& arguments)
     app.add_option("--junit", options.junit, "Write the results as JUnit XML");
     app.add_option("--filter", options.filter, "Only scripts whose name contains this");
     app.add_flag("-v,--verbose", options.verbose, "Print every step");
+    app.add_flag("--state-hash", options.state_hash,
+                 "Print the hash of the whole state at the end of each script");
     add_engine_option(app, options.engine);
+    app.add_option("--switch-engines", options.switch_engines,
+                   "Change the engine at random moments, which this number chooses")
+        ->group("Running");
     parse_arguments(app, arguments);
     return options;
 }

@@ -71,8 +71,9 @@ struct RunOptions {
 struct TestOptions {
     std::vector<std::string> files;
     std::string media, artifacts, junit, filter;
-    bool verbose = false;
+    bool verbose = false, state_hash = false;
     EngineChoice engine = EngineChoice::Automatic;
+    std::optional<u64> switch_engines;  // the seed of the moments when
 };
 
 // `arguments` are what follows the command's name. They throw UsageError and HelpRequested.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <random>
 #include <regex>
 
 #include "frontend/driver.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr Time kPollEvery = 50 * kMillisecond;
 constexpr Time kSendWithin = 60 * kSecond;
+constexpr u64 kSwitchedEvery = 40 * kMillisecond;  // at most
 constexpr Time kClickLasts = 50 * kMillisecond;
 constexpr std::size_t kRegexWindow = 8192;  // std::regex recurses; a long log would be too deep
 
@@ -59,6 +61,7 @@ private:
 
     void run_for(Time time) { run_until(machine_->now() + time); }
     void run_until(Time time);
+    void run_slice(Time time);
     bool poll(Time within, const std::function<bool()>& satisfied);
     bool matches(const step::Expect& expect);
     std::string& output(step::Where where);
@@ -90,13 +93,14 @@ private:
     std::map<std::string, std::string> writable_;  // drive to the copy that is in it
     std::string serial_, printer_, debug_;         // what was not yet expected
     Stop last_stop_ = Stop::Reached;
+    std::mt19937_64 random_;  // of switched engines
     u8 buttons_ = 0;
     std::string last_saved_;
     u64 saved_hash_ = 0;
 };
 
 Runner::Runner(const Script& script, const RunnerOptions& options)
-    : script_(script), options_(options)
+    : script_(script), options_(options), random_(options.switch_engines.value_or(0))
 {
 }
 
@@ -125,7 +129,8 @@ TestResult Runner::run()
             return failed(step, error.what());
         }
     }
-    return {TestResult::Outcome::Passed, "", machine_->now()};
+    return {TestResult::Outcome::Passed, "", machine_->now(), machine_->instructions(),
+            machine_->state_hash()};
 }
 
 // ---- The machine -------------------------------------------------------------------------------
@@ -225,10 +230,23 @@ void Runner::run_until(Time time)
         if (last_stop_ == Stop::Exit)
             throw StepFailed{
                 fmt::format("the guest has exited with code {}", machine_->exit_code())};
-        if (last_stop_ == Stop::PoweredOff) throw StepFailed{"the guest has turned the machine off"};
+        if (last_stop_ == Stop::PoweredOff)
+            throw StepFailed{"the guest has turned the machine off"};
         if (stop_requested()) throw StepFailed{"stopped by a signal"};
-        last_stop_ = driver_->run_until(std::min(time, machine_->now() + kSecond));
+        run_slice(time);
     } while (last_stop_ == Stop::Reached && machine_->now() < time);
+}
+
+/// Ends no later than `time`; with switched engines much earlier, and with any of the two.
+void Runner::run_slice(Time time)
+{
+    Time length = kSecond;
+    if (options_.switch_engines) {
+        const bool translate = random_() % 2;
+        choose_engine(*machine_, translate ? options_.engine : EngineChoice::Interpreter);
+        length = static_cast<Time>(1 + random_() % kSwitchedEvery);
+    }
+    last_stop_ = driver_->run_until(std::min(time, machine_->now() + length));
 }
 
 /// Runs until `satisfied`, which is asked at the same instants of guest time on every host.
@@ -448,8 +466,9 @@ void Runner::act(const step::ExpectPowerOff& expect)
     const Time deadline = machine_->now() + expect.within;
     while (last_stop_ == Stop::Reached && machine_->now() < deadline) run_until(deadline);
     if (last_stop_ != Stop::PoweredOff)
-        throw StepFailed{fmt::format("the guest did not turn the machine off within {} of guest time",
-                                     time_text(expect.within))};
+        throw StepFailed{
+            fmt::format("the guest did not turn the machine off within {} of guest time",
+                        time_text(expect.within))};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "frontend/options.h"
@@ -15,6 +16,7 @@ struct RunnerOptions {
     std::function<void(const std::string& line)> on_line;  // progress and what print-hash prints
     bool verbose = false;
     EngineChoice engine = EngineChoice::Interpreter;
+    std::optional<u64> switch_engines;  // at random moments: their seed
 };
 
 struct TestResult {
@@ -22,6 +24,8 @@ struct TestResult {
     Outcome outcome = Outcome::Passed;
     std::string message;  // why, for the person
     Time guest_time = 0;
+    u64 instructions = 0;
+    u64 state_hash = 0;  // of a script that passed
 };
 
 /// Does not throw for whatever goes wrong in the machine or on the host: that fails the test.

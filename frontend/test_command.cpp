@@ -91,6 +91,7 @@ RunnerOptions runner_options(const TestOptions& options)
     result.require_media = require && *require && std::string(require) != "0";
     result.verbose = options.verbose;
     result.engine = options.engine;
+    result.switch_engines = options.switch_engines;
     result.on_line = [](const std::string& line) {
         fmt::print("{}\n", line);
         std::fflush(stdout);
@@ -110,6 +111,10 @@ TestReport run_one(const std::string& path, const TestOptions& options, const Ru
     switch (report.result.outcome) {
     case TestResult::Outcome::Passed:
         runner.on_line(fmt::format("PASS {} ({})", path, times));
+        if (options.state_hash)
+            runner.on_line(fmt::format("  state-hash {:016x} at {} instructions, {} ns",
+                                       report.result.state_hash, report.result.instructions,
+                                       report.result.guest_time));
         break;
     case TestResult::Outcome::Skipped: runner.on_line("SKIP " + report.result.message); break;
     case TestResult::Outcome::Failed:
