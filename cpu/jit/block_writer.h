@@ -68,6 +68,7 @@ private:
     void write_pop(const Insn& insn);
     bool write_pop_memory(const Insn& insn);
     void write_leave(const Insn& insn);
+    bool write_read_time();
     void move_sp(int by);
 
     bool is_charge_point(const Insn& insn) const;

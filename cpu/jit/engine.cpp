@@ -25,6 +25,8 @@ Engine::Engine(Cpu& cpu, u32 hot) : cpu_(cpu), hot_(hot), memory_(kCodeBytes)
     };
     offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0]),
                 offset(&cpu_.state.sse.xmm[0]), offset(&cpu_.state.sse.mxcsr)};
+    time_ = {cpu_.model().has(Feature::Tsc), offset(&cpu_.stop_at_), offset(&cpu_.state.tsc_offset),
+             offset(&cpu_.state.cr4)};
     stubs_ = write_stubs(memory_, {offsets_.gpr, offsets_.mxcsr}, call);
     kept_ = memory_.used();
 }

@@ -17,8 +17,8 @@
 namespace reprise::jit {
 
 /// Where indirect jumps go: by the low 16 bits of the address, as that many bits can be had without
-/// touching the flags. True in one context of the CPU and under the same assumptions: nothing on the
-/// way looks at them. The target checks that it is the address meant.
+/// touching the flags. True in one context of the CPU and under the same assumptions: nothing on
+/// the way looks at them. The target checks that it is the address meant.
 class TargetTable {
 public:
     explicit TargetTable(const u8* miss) : targets_(kTargets, miss) {}
@@ -89,6 +89,12 @@ public:
         return offsets_.segment_registers + seg * static_cast<i32>(sizeof(Segment));
     }
 
+    struct TimeOffsets {  // from the Cpu
+        bool has_tsc = false;
+        i32 stop_at = 0, tsc_offset = 0, cr4 = 0;
+    };
+    const TimeOffsets& time() const { return time_; }
+
 private:
     friend struct Handlers;
 
@@ -129,6 +135,7 @@ private:
     Stubs stubs_;
     std::size_t kept_ = 0;  // bytes of stubs
     Offsets offsets_;
+    TimeOffsets time_;
     EntryState entry_;
     Assumptions assumptions_;
     std::unordered_map<Block*, std::vector<std::unique_ptr<Code>>> codes_;

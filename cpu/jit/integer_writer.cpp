@@ -14,6 +14,14 @@ bool is_comparison(u16 code)
     return code == 0x84 || code == 0x85 || (code < 0x40 && code >> 3 == 7) || code == 0x1A3;
 }
 
+/// Hints, prefetches and fences: their memory operands are not accessed.
+bool does_nothing(const Opcode& row)
+{
+    if (row.carry != Carry::Copy) return false;
+    const bool fence = row.code == 0x1AE && row.mod3 == 1 && row.reg >= 5;
+    return fence || row.code == 0x10D || (row.code >= 0x118 && row.code <= 0x11F);
+}
+
 }  // namespace
 
 /// False: nothing was written, its handler has to execute it.
@@ -38,13 +46,41 @@ bool BlockWriter::write_insn(u32 index)
         break;
     case 0x8F: return write_pop_memory(insn);
     case 0xFC: return !assumptions_.backwards();  // CLD, where it changes nothing
+    case 0x131: return write_read_time();
     default: break;
     }
+    if (does_nothing(row)) return true;
     if (row.code >= 0x50 && row.code < 0x58) return write_push(insn, row);
     if (row.code >= 0x58 && row.code < 0x60) return write_pop(insn), true;
     if (row.rules & kStringOp) return write_string(insn, row);
     return write_segment_insn(insn, row) || write_vector(insn, row) ||
            (is_copied(row, insn) && write_copy(insn, row));
+}
+
+/// RDTSC. While host code runs, the clock at the beginning of a block that has been charged is
+/// stop_at - kReserve + budget - count.
+bool BlockWriter::write_read_time()
+{
+    const Engine::TimeOffsets& time = engine_.time();
+    if (!time.has_tsc) return false;
+    const Label allowed = a_.newLabel();
+    a_.mov(kSavedRcx, x86::rcx);
+    a_.mov(kFree.r32(), kCr4Tsd);
+    a_.pext(x86::ecx, kFree.r32(), x86::dword_ptr(kCpu, time.cr4));
+    a_.jecxz(x86::ecx, allowed);
+    a_.jmp(resume_label());
+    a_.bind(allowed);
+    a_.mov(x86::rcx, kSavedRcx);
+    const i32 before = static_cast<i32>(Engine::kReserve) + (charged_ ? block_.count : 0);
+    a_.mov(kAddress, x86::qword_ptr(kCpu, time.stop_at));
+    a_.mov(kIndex, x86::qword_ptr(kCpu, time.tsc_offset));
+    a_.lea(kAddress,
+           x86::ptr(kAddress, kBudget, 0, static_cast<i32>(insn_at(index_)->index) - before));
+    a_.lea(kAddress, x86::ptr(kAddress, kIndex));
+    a_.mov(x86::eax, kAddress.r32());
+    a_.mov(kFree.r32(), 32);
+    a_.shrx(x86::rdx, kAddress, kFree);
+    return true;
 }
 
 /// Copies the instruction. Registers that the host keeps in memory (R8 to R15) take part as r10 and

@@ -128,6 +128,8 @@ TranslatedProgram::TranslatedProgram(u64 seed, const ProgramOptions& options)
     CpuState& s = program.cpu.state;
     if (program.cpu.model().has(Feature::Sse)) s.cr4 |= kCr4Osfxsr | kCr4Osxmmexcpt;
     if (program.cpu.at_least(Level::I80486) && one_in(3)) s.cr0 |= kCr0Am;
+    if (program.cpu.model().has(Feature::Tsc) && one_in(4)) s.cr4 |= kCr4Tsd;
+    s.tsc_offset = random_();
     for (Xmm& x : s.sse.xmm)
         if (s.cr4 & kCr4Osfxsr) x = {random_(), random_()};
     s.cr0 |= kCr0Ne;  // an unmasked x87 exception is a fault: with IGNNE it would freeze
