@@ -180,8 +180,7 @@ double ProgramResult::maximum() const
 ClassResult measure_kernel(const Kernel& kernel, std::vector<Program> programs,
                            const Workspace& workspace, const Plan& plan)
 {
-    if (kernel.native.empty())
-        std::erase_if(programs, [](const Program& p) { return p.kind == ProgramKind::Native; });
+    std::erase_if(programs, [&](const Program& program) { return !can_run(program, kernel); });
     ClassResult all = empty_result(kernel.name, programs);
     all.instructions = kernel.instructions_per_step;
     KernelRunner runner(kernel, workspace, plan);
@@ -199,7 +198,9 @@ ClassResult measure_whole(const std::string& name, const std::string& image,
                           std::vector<Program> programs, const Workspace& workspace,
                           const Plan& plan)
 {
-    std::erase_if(programs, [](const Program& p) { return p.kind == ProgramKind::Native; });
+    std::erase_if(programs, [](const Program& p) {
+        return p.kind == ProgramKind::Native || p.kind == ProgramKind::DosBox;
+    });
     ClassResult all = empty_result(name, programs);
     for (int round = 0; round < plan.rounds; ++round)
         for_each_program(programs, all, [&](const Program& program, ProgramResult& result) {

@@ -38,7 +38,7 @@ struct ClassResult {
 
 /// Times a kernel on all programs. The guests' checksums and Reprise's instruction count are
 /// compared on the way.
-/// The host itself takes part where it can.
+/// Programs that cannot run it are left out.
 ClassResult measure_kernel(const Kernel& kernel, std::vector<Program> programs,
                            const Workspace& workspace, const Plan& plan);
 

@@ -46,9 +46,11 @@ double seconds(const timeval& time)
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
 }
 
-/// Waits for the child, and kills it at the limit.
-int wait_for(pid_t child, int limit_seconds, rusage& usage, bool& timed_out)
+/// Waits for the child, and kills it at the limit or when it has done enough.
+int wait_for(pid_t child, int limit_seconds, const std::function<bool()>& enough, rusage& usage,
+             bool& timed_out)
 {
+    bool killed = false;
     constexpr int kPollMicroseconds = 2000;
     int status = 0;
     for (long waited = 0;; waited += kPollMicroseconds) {
@@ -56,9 +58,10 @@ int wait_for(pid_t child, int limit_seconds, rusage& usage, bool& timed_out)
         if (ended == child) return status;
         if (ended < 0 && errno != EINTR)
             throw HostError(fmt::format("waiting for a program failed: {}", std::strerror(errno)));
-        if (!timed_out && waited > limit_seconds * 1'000'000L) {
-            timed_out = true;
-            kill(child, SIGKILL);
+        if (!killed) {
+            timed_out = waited > limit_seconds * 1'000'000L;
+            killed = timed_out || (enough && enough());
+            if (killed) kill(child, SIGKILL);
         }
         usleep(kPollMicroseconds);
     }
@@ -67,7 +70,7 @@ int wait_for(pid_t child, int limit_seconds, rusage& usage, bool& timed_out)
 }  // namespace
 
 ProcessResult run_process(const std::vector<std::string>& command, const std::string& folder,
-                          int limit_seconds)
+                          int limit_seconds, const std::function<bool()>& enough)
 {
     const std::string output_path = folder + "/output.txt";
     const pid_t child = fork();
@@ -76,7 +79,7 @@ ProcessResult run_process(const std::vector<std::string>& command, const std::st
 
     ProcessResult result;
     rusage usage{};
-    const int status = wait_for(child, limit_seconds, usage, result.timed_out);
+    const int status = wait_for(child, limit_seconds, enough, usage, result.timed_out);
     if (WIFEXITED(status) && WEXITSTATUS(status) == kNotStarted)
         throw HostError(fmt::format("cannot start '{}'", command[0]));
     result.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);

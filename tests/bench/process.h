@@ -1,6 +1,7 @@
 /// Running another program and knowing what it cost.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,10 @@ struct ProcessResult {
     std::string output;      // what it wrote to stdout and stderr
 };
 
-/// Runs `command` (found in PATH) in `folder` to its end. Input is empty. Throws HostError if it
-/// cannot be started.
+/// Runs `command` (found in PATH) in `folder` to its end, or until `enough`, which is asked every
+/// few milliseconds. Input is empty. Throws HostError if it cannot be started.
 ProcessResult run_process(const std::vector<std::string>& command, const std::string& folder,
-                          int limit_seconds);
+                          int limit_seconds, const std::function<bool()>& enough = {});
 
 /// The file that PATH leads to, or empty.
 std::string find_program(const std::string& name);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "machine/base/error.h"
+#include "tests/bench/serial_line.h"
 
 namespace reprise::bench {
 
@@ -72,6 +73,34 @@ std::vector<std::string> bochs_command(const Program& program, const Workspace& 
     return command;
 }
 
+/// DOSBox' settings: as fast as the host can, its translator, no sound, COM1 sent to a TCP port.
+std::string dosbox_settings(const GuestPlan& plan, int port)
+{
+    return fmt::format(
+        "[sdl]\noutput=surface\n"
+        "[dosbox]\nmemsize={}\n"
+        "[cpu]\ncore=dynamic\ncputype=pentium_slow\ncycles=max\n"
+        "[mixer]\nnosound=true\n"
+        "[serial]\nserial1=nullmodem server:127.0.0.1 port:{} transparent:1\n"
+        "[autoexec]\nboot {}\n",
+        kMemoryMegabytes, port, plan.image);
+}
+
+/// A guest cannot end DOSBox: it is ended after the guest's last line.
+GuestRun run_dosbox(const Program& program, const Workspace& workspace, const GuestPlan& plan)
+{
+    SerialLine line;
+    const std::string settings = workspace.file("dosbox.conf");
+    write_text(settings, dosbox_settings(plan, line.port()));
+    std::vector<std::string> command = {"env", "SDL_VIDEODRIVER=dummy", "SDL_AUDIODRIVER=dummy"};
+    command.insert(command.end(), program.command.begin(), program.command.end());
+    command.insert(command.end(), {"-conf", settings});
+    const ProcessResult result = run_process(command, workspace.path(), plan.limit_seconds, [&] {
+        return line.poll().find('\n') != std::string::npos;
+    });
+    return {result.cpu_seconds, line.poll(), result.output, result.timed_out};
+}
+
 std::vector<std::string> reprise_command(const Program& program, const GuestPlan& plan,
                                          const std::string& serial)
 {
@@ -129,11 +158,21 @@ std::vector<Program> installed_peers(std::vector<std::string>& missing)
     } else {
         missing.push_back("bochs is not installed (Debian: bochs)");
     }
+    const std::string dosbox = find_program("dosbox");
+    if (dosbox.empty()) missing.push_back("dosbox is not installed (Debian: dosbox)");
+    else peers.push_back({"dosbox", ProgramKind::DosBox, {dosbox}, "", false});
     return peers;
+}
+
+bool can_run(const Program& program, const Kernel& kernel)
+{
+    if (program.kind == ProgramKind::Native) return !kernel.native.empty();
+    return program.kind != ProgramKind::DosBox || kernel.bits != 64;
 }
 
 GuestRun run_guest(const Program& program, const Workspace& workspace, const GuestPlan& plan)
 {
+    if (program.kind == ProgramKind::DosBox) return run_dosbox(program, workspace, plan);
     const std::string serial = workspace.file("serial.txt");
     std::filesystem::remove(serial);
     std::vector<std::string> command;
@@ -141,6 +180,7 @@ GuestRun run_guest(const Program& program, const Workspace& workspace, const Gue
     case ProgramKind::Reprise: command = reprise_command(program, plan, serial); break;
     case ProgramKind::Qemu: command = qemu_command(program, plan, serial); break;
     case ProgramKind::Bochs: command = bochs_command(program, workspace, plan, serial); break;
+    case ProgramKind::DosBox: break;
     case ProgramKind::Native: command = {plan.image}; break;
     }
     const ProcessResult result = run_process(command, workspace.path(), plan.limit_seconds);

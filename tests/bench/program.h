@@ -4,11 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/kernel.h"
 #include "tests/bench/process.h"
 
 namespace reprise::bench {
 
-enum class ProgramKind { Reprise, Qemu, Bochs, Native };
+enum class ProgramKind { Reprise, Qemu, Bochs, DosBox, Native };
 
 struct Program {
     std::string name;
@@ -27,6 +28,9 @@ Program host_itself();
 
 /// The peers that are installed; `missing` gets a sentence on each that is not.
 std::vector<Program> installed_peers(std::vector<std::string>& missing);
+
+/// Can it run a kernel for a processor of so many bits?
+bool can_run(const Program& program, const Kernel& kernel);
 
 struct GuestRun {
     double cpu_seconds = 0;
