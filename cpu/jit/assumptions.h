@@ -16,8 +16,7 @@ struct Assumptions {
     bool wide_stack() const { return key >> 24 & 1; }    // ESP, not SP
     bool simple_loads() const { return key >> 25 & 1; }  // of data segments: base = selector * 16
     bool backwards() const { return key >> 26 & 1; }     // DF
-    bool sse() const { return key >> 27 & 1; }           // usable, and all its exceptions masked
-    bool paging() const { return key >> 28 & 1; }
+    bool paging() const { return key >> 27 & 1; }
     u64 code_limit() const { return key >> 32; }
 
     static Assumptions of(const u8 (&segments)[6], bool wide_stack, bool simple_loads,
@@ -28,10 +27,17 @@ struct Assumptions {
         a.key |= u64{wide_stack} << 24 | u64{simple_loads} << 25 | u64{code_limit} << 32;
         return a;
     }
-    Assumptions with(bool backwards, bool sse, bool paging) const
+    Assumptions with(bool backwards, bool paging) const
     {
-        return {key | u64{backwards} << 26 | u64{sse} << 27 | u64{paging} << 28};
+        return {key | u64{backwards} << 26 | u64{paging} << 27};
     }
+};
+
+/// What is copied of floating point: what has all exceptions masked when the block is translated.
+/// It is only a guess, and no part of the key: host code that finds it otherwise leaves to the
+/// interpreter.
+struct FpChoice {
+    bool x87 = false, sse = false;
 };
 
 }  // namespace reprise::jit

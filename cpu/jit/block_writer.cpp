@@ -12,12 +12,13 @@ bool is_repeated(const Insn& insn) { return (insn.prefixes & (kPrefixRep | kPref
 
 }  // namespace
 
-BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions,
+BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, FpChoice fp,
                          const u8* address)
     : engine_(engine),
       code_(code),
       block_(*code.block),
       assumptions_(assumptions),
+      fp_(fp),
       long_(static_cast<CodeSize>(block_.mode & 3) == CodeSize::Bits64),
       host_(address),
       a_(host_.assembler())
@@ -54,17 +55,20 @@ bool BlockWriter::write()
         resume_ = Label();
         if (row.carry == Carry::End || ((row.rules & kStringOp) && is_repeated(insn))) {
             ended = true;
+            write_x87_pointers();
             if (write_end(insn)) ++copied_;
             else a_.jmp(exit_label(Exit::Kind::Resume, index_));
             continue;
         }
         if (!charged_ && is_charge_point(insn)) write_charge(index_);
+        keep_x87_pointers(insn, row);
         if (write_insn(index_)) ++copied_;
         else write_call(index_);
     }
     if (!ended) {
         index_ = block_.count;
         resume_ = Label();
+        write_x87_pointers();
         if (!charged_) write_charge_keeping_flags(index_);
         jump_to(*insn_at(index_ - 1), Block::kBehind, block_.ip + block_.length, -1);
     }
@@ -97,6 +101,7 @@ Exit& BlockWriter::new_exit(Exit::Kind kind, u32 index)
     exit.charged = charged_ ? static_cast<u8>(block_.count) : 0;
     exit.code = &code_;
     exit.insn = insn_at(index);
+    exit.x87 = x87_pointers_;
     return exit;
 }
 

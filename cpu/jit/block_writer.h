@@ -18,7 +18,8 @@ namespace reprise::jit {
 
 class BlockWriter {
 public:
-    BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, const u8* address);
+    BlockWriter(Engine& engine, Code& code, const Assumptions& assumptions, FpChoice fp,
+                const u8* address);
 
     /// False: there is nothing to gain.
     bool write();
@@ -40,8 +41,8 @@ private:
         enum class Kind : u8 { Operand, Stack, Pointer };
         Kind kind = Kind::Operand;
         u8 seg = DS;
-        int bits = 32;        // of the offset
-        int size = 0;         // bytes
+        int bits = 32;         // of the offset
+        int size = 0;          // bytes
         bool aligned = false;  // or else #GP
         const Insn* insn = nullptr;
         int depth = 0;
@@ -53,6 +54,9 @@ private:
         Label cold, hit, fail;
         Place place;
     };
+
+    /// Are XMM registers, or the x87, in the host's?
+    enum class Presence : u8 { Unknown, Present, Absent };
 
     bool write_insn(u32 index);
     bool write_copy(const Insn& insn, const Opcode& row);
@@ -91,7 +95,19 @@ private:
 
     // vector_writer.cpp
     bool write_vector(const Insn& insn, const Opcode& row);
-    asmjit::x86::Mem xmm(u8 number) const;
+    bool write_emms();
+    static asmjit::x86::Gp guest_result(u8 reg);
+
+    // x87_writer.cpp
+    bool write_x87(const Insn& insn, const Opcode& row);
+    void write_fldcw(const Insn& insn);
+    void need(Presence& presence, std::size_t absent, const u8* load);
+    void need_sse();
+    void need_x87();
+    void write_x87_pointers();
+    void write_x87_data_pointer();
+    void write_x87_selector(u8 seg, std::size_t member);
+    void keep_x87_pointers(const Insn& insn, const Opcode& row);
 
     // Memory. Afterwards the operand is at operand_, and r10 and r11 are free.
     void access(const Place& place, bool write);
@@ -126,14 +142,17 @@ private:
     Code& code_;
     Block& block_;
     Assumptions assumptions_;
+    FpChoice fp_;
     bool long_;  // 64-bit mode
     HostAssembler host_;
     asmjit::x86::Assembler& a_;
 
-    u32 index_ = 0;  // of the present instruction
+    u32 index_ = 0;                         // of the present instruction
     HostMemory operand_ = kScratchOperand;  // what it last had access to
-    Label resume_;   // see resume_label
+    Label resume_;                          // see resume_label
     bool charged_ = false;
+    Presence sse_ = Presence::Unknown, x87_ = Presence::Unknown;
+    X87Pointers x87_pointers_;
     u32 copied_ = 0;  // instructions that host code executes itself
     Label entry_, indirect_;
     std::vector<Cold> colds_;

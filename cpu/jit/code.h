@@ -10,6 +10,12 @@ namespace reprise::jit {
 
 struct Code;
 
+/// Instructions of a block that the x87's pointers are of, where the state does not say so yet.
+struct X87Pointers {
+    const Insn* last = nullptr;    // FIP, FCS, FOP
+    const Insn* memory = nullptr;  // FDP, FDS: registers and segment are still those of its address
+};
+
 /// A way out of host code, back to the interpreter.
 struct Exit {
     enum class Kind : u8 {
@@ -25,6 +31,8 @@ struct Exit {
     Code* code = nullptr;
     Code* target = nullptr;  // Jump: what it is linked to
     const Insn* insn = nullptr;
+    X87Pointers x87{};
+    bool fp_refused = false;   // x87 or SSE could not be loaded
     u64 ip = 0;                // Jump: where to
     u8* site = nullptr;        // Jump: the displacement that leads here, or to the target
     const u8* stub = nullptr;  // where `site` leads while it is not linked
@@ -35,6 +43,7 @@ struct Call {
     Insn insns[2];  // the second one makes the handler return
     u8 charged = 0;
     Code* code = nullptr;
+    X87Pointers x87{};
     Exit after;  // Resume at the next instruction
 };
 
@@ -47,6 +56,7 @@ struct Code {
     std::deque<Exit> exits;
     std::deque<Call> calls;
     std::vector<Exit*> incoming;  // jumps of other blocks that are linked to this one
+    u32 fp_refusals = 0;          // executions left because x87 or SSE could not be loaded
 };
 
 }  // namespace reprise::jit

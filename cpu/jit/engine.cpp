@@ -24,10 +24,17 @@ Engine::Engine(Cpu& cpu, u32 hot) : cpu_(cpu), hot_(hot), memory_(kCodeBytes)
                                 reinterpret_cast<const char*>(&cpu_));
     };
     offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0]),
-                offset(&cpu_.state.sse.xmm[0]), offset(&cpu_.state.sse.mxcsr)};
+                offset(&cpu_.state.fpu)};
     time_ = {cpu_.model().has(Feature::Tsc), offset(&cpu_.stop_at_), offset(&cpu_.state.tsc_offset),
              offset(&cpu_.state.cr4)};
-    stubs_ = write_stubs(memory_, {offsets_.gpr, offsets_.mxcsr}, call);
+    stubs_ = write_stubs(memory_,
+                         {.gpr = offsets_.gpr,
+                          .xmm = offset(&cpu_.state.sse.xmm[0]),
+                          .mxcsr = offset(&cpu_.state.sse.mxcsr),
+                          .sse_usable = offset(&cpu_.sse_usable_),
+                          .fpu = offsets_.fpu,
+                          .x87_usable = offset(&cpu_.x87_usable_)},
+                         call);
     kept_ = memory_.used();
 }
 
@@ -58,6 +65,16 @@ void Engine::retired(Block& block)
         graveyard_.push_back(std::move(code));
     }
     codes_.erase(found);
+}
+
+/// Its host code; it is counted anew.
+void Engine::forget(Block& block)
+{
+    retired(block);
+    if (!block.valid) return;
+    block.code = nullptr;
+    block.entries = 0;
+    block.insns[0].exec = Handlers::count;
 }
 
 void Engine::cleared()
@@ -116,9 +133,17 @@ void Engine::unlink(Exit& exit)
 Assumptions Engine::assumptions()
 {
     if (cpu_.segments_changed_) assumptions_ = look_at_segments();
-    constexpr u32 kMxcsrMasks = 0x1F80;
-    const bool sse = cpu_.sse_usable_ && (cpu_.state.sse.mxcsr & kMxcsrMasks) == kMxcsrMasks;
-    return assumptions_.with(cpu_.state.rflags & DF, sse, cpu_.state.cr0 & kCr0Pg);
+    return assumptions_.with(cpu_.state.rflags & DF, cpu_.state.cr0 & kCr0Pg);
+}
+
+FpChoice Engine::fp_choice() const
+{
+    const HostTraits& host = host_traits();
+    const auto masked = [](u32 control, u32 masks) { return (control & masks) == masks; };
+    return {.x87 = host.x87 && cpu_.model().has(Feature::Fpu) &&
+                   masked(cpu_.state.fpu.control, kX87Masks),
+            .sse = host.sse42 && cpu_.model().has(Feature::Sse) &&
+                   masked(cpu_.state.sse.mxcsr, kMxcsrMasks)};
 }
 
 Assumptions Engine::look_at_segments()
@@ -162,7 +187,7 @@ Code* Engine::translate(Block& block)
     auto code = std::make_unique<Code>();
     code->block = &block;
     code->key = assumptions().key;
-    BlockWriter writer(*this, *code, assumptions(), memory_.next());
+    BlockWriter writer(*this, *code, assumptions(), fp_choice(), memory_.next());
     if (!writer.write()) {
         block.insns[0].exec = block.first;
         return nullptr;
@@ -225,7 +250,6 @@ const Insn* Engine::enter(const Insn* first)
     entry_.stop_at = cpu_.stop_at_;
     entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
     entry_.flags = lahf_seto_of(cpu_.flags.get());
-    entry_.sse = Assumptions{code->key}.sse();
     const Exit* exit = stubs_.enter(&entry_, &cpu_);
     return chain(cpu_, exit ? left(*exit) : missed());
 }
@@ -243,6 +267,21 @@ void Engine::arrive(const Code& code, i64 budget, u64 charged)
     cpu_.flags.set(eflags_of(entry_.flags));
 }
 
+/// In the block that has been arrived in.
+void Engine::remember(const X87Pointers& x87)
+{
+    FpuState& s = cpu_.state.fpu;
+    if (x87.last) {
+        s.ip = cpu_.ip_of(*x87.last);
+        s.cs = cpu_.state.seg[CS].selector;
+        s.opcode = static_cast<u16>(x87.last->imm);
+    }
+    if (x87.memory) {
+        s.data = cpu_.address(*x87.memory);
+        s.ds = cpu_.state.seg[x87.memory->seg].selector;
+    }
+}
+
 /// Where the interpreter goes on, or null: Cpu::run decides.
 const Insn* Engine::left(const Exit& exit)
 {
@@ -250,6 +289,8 @@ const Insn* Engine::left(const Exit& exit)
     arrive(*exit.code, entry_.budget, exit.charged);
     if (exit.kind == Exit::Kind::Jump) return jumped(const_cast<Exit&>(exit));
     ++(exit.kind == Exit::Kind::End ? statistics_.ends : statistics_.resumes);
+    remember(exit.x87);
+    if (exit.fp_refused && ++exit.code->fp_refusals == kFpRefusals) forget(*exit.code->block);
     // Not through the handler that enters host code.
     Block& block = *exit.code->block;
     if (exit.insn == block.insns && block.valid) return block.first(cpu_, exit.insn);
@@ -293,6 +334,7 @@ const Exit* Engine::call(Call* call, Cpu* cpu, EntryState* entry, i64 budget)
     ++engine.statistics_.calls;
     Block& block = *call->code->block;
     engine.arrive(*call->code, budget, call->charged);
+    engine.remember(call->x87);
     const Insn* next = call->insns[0].exec(*cpu, call->insns);
     entry->flags = lahf_seto_of(cpu->flags.get());
     if (next != &call->insns[1]) {

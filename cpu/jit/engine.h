@@ -72,7 +72,8 @@ public:
     const Stubs& stubs() const { return stubs_; }
     /// Offsets from the Cpu.
     i32 gpr(u8 reg) const { return offsets_.gpr + 8 * reg; }
-    i32 xmm(u8 number) const { return offsets_.xmm + 16 * number; }
+    i32 fpu(std::size_t member) const { return offsets_.fpu + static_cast<i32>(member); }
+    const Cpu& cpu() const { return cpu_; }
     /// Offsets from the Cpu of what its fast path knows about a segment.
     i32 segment_base(u8 seg) const
     {
@@ -104,6 +105,8 @@ private:
     static constexpr std::size_t kLargestBlock = 64 << 10;
     /// Translations of one block under different assumptions.
     static constexpr std::size_t kVariants = 6;
+    /// So often may a block's code have been wrong in what it takes for masked.
+    static constexpr u32 kFpRefusals = 16;
 
     const Insn* count(const Insn* first);
     const Insn* enter(const Insn* first);
@@ -116,17 +119,20 @@ private:
     bool has_ordinary_state() const;
     Assumptions assumptions();
     Assumptions look_at_segments();
+    FpChoice fp_choice() const;
     Code* code_for(Block& block);
     Code* translate(Block& block);
     TargetTable& targets();
     void flush();
+    void forget(Block& block);
     void link(Exit& exit, Code& target);
     void unlink(Exit& exit);
     u64 clock_before(i64 budget, u64 charged) const;
     void arrive(const Code& code, i64 budget, u64 charged);
+    void remember(const X87Pointers& x87);
 
     struct Offsets {  // from the Cpu
-        i32 gpr = 0, segments = 0, segment_registers = 0, xmm = 0, mxcsr = 0;
+        i32 gpr = 0, segments = 0, segment_registers = 0, fpu = 0;
     };
 
     Cpu& cpu_;

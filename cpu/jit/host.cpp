@@ -1,5 +1,7 @@
 #include "cpu/jit/host.h"
 
+#include <cpuid.h>
+
 #include "cpu/alu.h"
 
 namespace reprise::jit {
@@ -56,6 +58,13 @@ void scan(LazyFlags& flags, u32, u32 b)
     flags.set(b == 0 ? ZF | PF : even_parity(static_cast<u64>(index)) ? PF : 0u);
 }
 
+/// May programs use XSAVE (SDM vol. 1, 13.3)?
+bool has_xsave()
+{
+    u32 a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_OSXSAVE) != 0;
+}
+
 HostTraits find_out()
 {
     HostTraits t;
@@ -66,6 +75,7 @@ HostTraits find_out()
         agree(host_rol, [](LazyFlags& f, u32 a, u32 b) { shift<ShiftOp::Rol>(f, a, b & 31); }) &&
         agree(host_shld, [](LazyFlags& f, u32 a, u32 b) { double_shift<true>(f, a, b, b & 31); });
     t.sse42 = __builtin_cpu_supports("sse4.2") != 0;
+    t.x87 = has_xsave();
     t.multiply_flags =
         agree(host_imul, [](LazyFlags& f, u32 a, u32 b) { multiply_signed(f, a, b); });
     t.scan_flags = agree(host_bsf, scan<true>) && agree(host_bsr, scan<false>);

@@ -12,6 +12,7 @@ struct HostTraits {
     bool shift_flags = false;     // SHL SHR SAR SHLD SHRD set AF
     bool multiply_flags = false;  // MUL and IMUL leave SF, ZF, AF and PF alone
     bool sse42 = false;           // all of SSE that a guest may have
+    bool x87 = false;             // XSAVE and XRSTOR, and condition codes as ours
     bool scan_flags = false;      // BSF and BSR: PF of the index, the others clear
 };
 

@@ -1,4 +1,6 @@
 /// Instructions on general registers and the stack.
+#include <utility>
+
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/registers.h"
 
@@ -53,7 +55,7 @@ bool BlockWriter::write_insn(u32 index)
     if (row.code >= 0x50 && row.code < 0x58) return write_push(insn, row);
     if (row.code >= 0x58 && row.code < 0x60) return write_pop(insn), true;
     if (row.rules & kStringOp) return write_string(insn, row);
-    return write_segment_insn(insn, row) || write_vector(insn, row) ||
+    return write_segment_insn(insn, row) || write_x87(insn, row) || write_vector(insn, row) ||
            (is_copied(row, insn) && write_copy(insn, row));
 }
 
@@ -161,12 +163,14 @@ void BlockWriter::write_call(u32 index)
     call.insns[1].exec = [](Cpu&, const Insn* insn) { return insn; };
     call.charged = charged_ ? static_cast<u8>(block_.count) : 0;
     call.code = &code_;
+    call.x87 = std::exchange(x87_pointers_, {});
     call.after = {.kind = Exit::Kind::Resume,
                   .charged = call.charged,
                   .code = &code_,
                   .insn = insn_at(index + 1)};
     a_.mov(kAddress, reinterpret_cast<u64>(&call));
     a_.call(reinterpret_cast<u64>(engine_.stubs().call));
+    sse_ = x87_ = Presence::Absent;
 }
 
 void BlockWriter::write_lea(const Insn& insn)

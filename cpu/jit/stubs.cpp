@@ -4,6 +4,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/jit/assembler.h"
+#include "cpu/jit/fp_stubs.h"
 #include "cpu/tlb.h"
 
 namespace reprise::jit {
@@ -24,26 +25,6 @@ constexpr int kFrameBytes = (sizeof(Frame) + 15) / 16 * 16;
 x86::Mem state(x86::Gp base, std::size_t offset)
 {
     return x86::qword_ptr(base, static_cast<i32>(offset));
-}
-
-/// `depth`: bytes on the stack above the Frame. Changes the flags.
-void load_mxcsr(x86::Assembler& a, const StubOffsets& offsets, int depth)
-{
-    const Label without = a.newLabel();
-    a.cmp(x86::qword_ptr(x86::rsp, depth + static_cast<int>(offsetof(Frame, sse))), 0);
-    a.jz(without);
-    a.ldmxcsr(x86::dword_ptr(kCpu, offsets.mxcsr));
-    a.bind(without);
-}
-
-void store_mxcsr(x86::Assembler& a, const StubOffsets& offsets, int depth)
-{
-    const Label without = a.newLabel();
-    a.cmp(x86::qword_ptr(x86::rsp, depth + static_cast<int>(offsetof(Frame, sse))), 0);
-    a.jz(without);
-    a.stmxcsr(x86::dword_ptr(kCpu, offsets.mxcsr));
-    a.ldmxcsr(x86::dword_ptr(x86::rsp, depth + static_cast<int>(offsetof(Frame, host_mxcsr))));
-    a.bind(without);
 }
 
 void load_guest(x86::Assembler& a, const StubOffsets& offsets)
@@ -87,10 +68,10 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, index_mask)), x86::rax);
     a.mov(x86::eax, 1);
     a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, one)), x86::rax);
-    a.stmxcsr(x86::dword_ptr(x86::rsp, offsetof(Frame, host_mxcsr)));
-    a.mov(x86::rax, state(x86::rdi, offsetof(EntryState, sse)));
-    a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, sse)), x86::rax);
-    load_mxcsr(a, offsets, 0);
+    a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, sse_absent)), x86::rax);
+    a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, x87_absent)), x86::rax);
+    a.mov(x86::eax, kX87Masks);
+    a.mov(x86::qword_ptr(x86::rsp, offsetof(Frame, x87_masks)), x86::rax);
     a.mov(kTlb, state(x86::rdi, offsetof(EntryState, tlb)));
     a.mov(kBudget, state(x86::rdi, offsetof(EntryState, budget)));
     a.mov(x86::rax, state(x86::rdi, offsetof(EntryState, code)));
@@ -104,7 +85,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.mov(x86::r8d, 0);
     a.bind(leave);
     store_guest(a, offsets);
-    store_mxcsr(a, offsets, 0);
+    store_fp(a, offsets, 0);
     a.mov(x86::rax, x86::r8);
     a.bind(finish);
     a.mov(x86::r9, x86::qword_ptr(x86::rsp, offsetof(Frame, state)));
@@ -118,9 +99,10 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     for (u8 r = 0; r < 8; ++r) a.mov(x86::qword_ptr(kCpu, offsets.gpr + 8 * r), gpr64(r));
     a.lahf();
     a.seto(x86::al);
+    a.mov(x86::r9, x86::qword_ptr(x86::rsp, 8 + offsetof(Frame, state)));
+    a.mov(x86::dword_ptr(x86::r9, offsetof(EntryState, flags)), x86::eax);
+    store_fp(a, offsets, 8);
     a.mov(x86::rdx, x86::qword_ptr(x86::rsp, 8 + offsetof(Frame, state)));
-    a.mov(x86::dword_ptr(x86::rdx, offsetof(EntryState, flags)), x86::eax);
-    store_mxcsr(a, offsets, 8);
     a.mov(x86::rdi, x86::r8);
     a.mov(x86::rsi, kCpu);
     a.mov(x86::rcx, kBudget);
@@ -130,12 +112,17 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     a.test(x86::rax, x86::rax);
     a.jnz(out);
     a.pop(x86::qword_ptr(x86::rsp, offsetof(Frame, scratch)));
-    load_mxcsr(a, offsets, 0);
     load_guest(a, offsets);
     a.jmp(x86::qword_ptr(x86::rsp, offsetof(Frame, scratch)));
     a.bind(out);
     a.add(x86::rsp, 8);
     a.jmp(finish);
+
+    const Label sse = a.newLabel(), x87 = a.newLabel();
+    a.bind(sse);
+    load_sse(a, offsets, leave);
+    a.bind(x87);
+    load_x87(a, offsets, leave);
 
     u8* base = host.finish(memory);
     Stubs stubs;
@@ -144,6 +131,8 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction c
     stubs.leave = base + host.offset_of(leave);
     stubs.indirect_miss = base + host.offset_of(miss);
     stubs.call = base + host.offset_of(do_call);
+    stubs.load_sse = base + host.offset_of(sse);
+    stubs.load_x87 = base + host.offset_of(x87);
     return stubs;
 }
 

@@ -6,7 +6,11 @@
 ///     r12   the Cpu                 r13   the budget: negative while host code may go on
 ///     r14   the TLB's entries       r8..r11   free between instructions
 ///     rsp   the Frame below
+///     xmm, x87 and their control words: the guest's or the host's, see Frame
+/// C++ code finds all of the guest's state in the Cpu.
 #pragma once
+
+#include <array>
 
 #include "cpu/jit/code.h"
 #include "cpu/jit/code_memory.h"
@@ -17,6 +21,9 @@ class Cpu;
 
 namespace reprise::jit {
 
+/// The exception masks of the x87's control word and of MXCSR.
+inline constexpr u32 kX87Masks = 0x3F, kMxcsrMasks = 0x1F80;
+
 /// What host code is entered with, and what it has left.
 struct EntryState {
     const u8* code = nullptr;
@@ -25,8 +32,9 @@ struct EntryState {
     i64 budget = 0;
     u64 stop_at = 0;  // Cpu::stop_at_: the budget counts from it
     u32 flags = 0;    // as LAHF and SETO give them: AH and AL
-    u64 sse = 0;      // not 0: MXCSR is to be the guest's
     u64 ip = 0;       // of an indirect jump whose target is unknown
+    // What XRSTOR and XSAVE take (SDM vol. 1, 13.4).
+    alignas(64) std::array<u8, 576> x87{};
 };
 
 /// On the host's stack.
@@ -37,13 +45,18 @@ struct Frame {
     u64 one;
     u64 scratch;
     u64 scratch2;
-    u64 host_mxcsr;  // as C++ code expects it
-    u64 sse;         // EntryState::sse
+    // 0: the host's registers are the guest's. They are loaded by the first instruction that needs
+    // them, and stored before anything else than host code may need the host's.
+    u64 sse_absent, x87_absent;
+    u64 x87_masks;   // of PEXT: the control word's exception masks
+    u32 host_mxcsr;  // as C++ code expects it
+    u16 host_control;
 };
 
 /// Offsets from the Cpu that the stubs need.
 struct StubOffsets {
-    i32 gpr, mxcsr;
+    i32 gpr = 0, xmm = 0, mxcsr = 0, sse_usable = 0;
+    i32 fpu = 0, x87_usable = 0;
 };
 
 /// Addresses of the stubs.
@@ -53,6 +66,10 @@ struct Stubs {
     const u8* leave = nullptr;          // r8 = Exit
     const u8* indirect_miss = nullptr;  // r8 = where to
     const u8* call = nullptr;           // called; r8 = Call
+    // Called if absent; r8 = Exit to be taken if they cannot be loaded: switched off by CR0 or CR4,
+    // or an exception is unmasked. They keep r10, general registers and flags.
+    const u8* load_sse = nullptr;
+    const u8* load_x87 = nullptr;
 };
 
 /// What Stubs::call calls: null to go on, or the exit to take.

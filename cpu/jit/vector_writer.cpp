@@ -1,8 +1,10 @@
-/// SSE instructions: the host's own, on two of its registers, loaded from and stored to the state
-/// around each.
+/// MMX and SSE instructions: the host's own, on its registers of the same name, with general
+/// registers and operands in memory somewhere else.
 ///
-/// Those that no host executes as we do are marked in the table. While host code runs, MXCSR is the
-/// guest's, which has all exceptions masked or SSE is left to the handlers.
+/// Those that no host executes as we do are marked in the table. While XMM registers are in the
+/// host's, MXCSR is too, and has all exceptions masked.
+#include <algorithm>
+
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/host.h"
 #include "cpu/jit/registers.h"
@@ -11,9 +13,9 @@ namespace reprise::jit {
 
 namespace {
 
-constexpr u8 kRegXmm = 0, kRmXmm = 1;  // of the host, for ModRM.reg and ModRM.rm
+constexpr u16 kEmms = 0x177;
 
-enum class Operand : u8 { None, RegXmm, RmXmm, RegGpr, RmGpr, Immediate, Other };
+enum class Operand : u8 { None, RegXmm, RmXmm, RegMm, RmMm, RegGpr, RmGpr, Immediate, Other };
 
 Operand operand_of(Form f)
 {
@@ -25,6 +27,10 @@ Operand operand_of(Form f)
     case Form::Wd:
     case Form::Wq:
     case Form::Wdq: return Operand::RmXmm;
+    case Form::Pq: return Operand::RegMm;
+    case Form::Nq:
+    case Form::Qd:
+    case Form::Qq: return Operand::RmMm;
     case Form::Gy: return Operand::RegGpr;
     case Form::Ey: return Operand::RmGpr;
     case Form::Ib: return Operand::Immediate;
@@ -32,13 +38,18 @@ Operand operand_of(Form f)
     }
 }
 
-bool is_rm(Operand o) { return o == Operand::RmXmm || o == Operand::RmGpr; }
+bool is_rm(Operand o) { return o == Operand::RmXmm || o == Operand::RmMm || o == Operand::RmGpr; }
+bool is_xmm(Operand o) { return o == Operand::RegXmm || o == Operand::RmXmm; }
+bool is_mm(Operand o) { return o == Operand::RegMm || o == Operand::RmMm; }
+bool is_gpr(Operand o) { return o == Operand::RegGpr || o == Operand::RmGpr; }
 
 int memory_bytes(Form f, u8 size)
 {
     switch (f) {
     case Form::Ww: return 2;
+    case Form::Qd:
     case Form::Wd: return 4;
+    case Form::Qq:
     case Form::Wq: return 8;
     case Form::Wdq: return 16;
     default: return size == 8 ? 8 : 4;
@@ -51,19 +62,10 @@ bool may_be_unaligned(const Opcode& row)
     return moves || ((row.code == 0x16F || row.code == 0x17F) && row.prefix == Mandatory::PF3);
 }
 
-/// Operands that the encoding does not name, and that would be in the wrong registers: BLENDVxx and
-/// PBLENDVB read XMM0, PCMPxSTRM write it; with REX.W PCMPESTRx take lengths of 64 bits.
-bool has_hidden_operands(const Opcode& row, const Insn& insn)
+/// PCMPESTRI and PCMPESTRM with REX.W take lengths of 64 bits.
+bool has_wide_lengths(const Opcode& row, const Insn& insn)
 {
-    switch (row.code) {
-    case 0x210:
-    case 0x214:
-    case 0x215:
-    case 0x360:
-    case 0x362: return true;
-    case 0x361: return insn.size == 8;
-    default: return false;
-    }
+    return (row.code == 0x360 || row.code == 0x361) && insn.size == 8;
 }
 
 /// `memory`: where the operand is, if it is in memory.
@@ -81,11 +83,8 @@ HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide,
     if (row.code >> 8 == 2) host.put(0x38);
     if (row.code >> 8 == 3) host.put(0x3A);
     host.put(static_cast<u8>(row.code));
-    if (insn.memory) {
-        put_operand(host, reg, memory);
-    } else {
-        host.put(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
-    }
+    if (insn.memory) put_operand(host, reg, memory);
+    else host.put(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
     for (const Form f : row.operands)
         if (f == Form::Ib) host.put(static_cast<u8>(insn.imm));
     return host;
@@ -95,19 +94,19 @@ HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide,
 
 bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
 {
-    if (row.carry != Carry::Copy || !assumptions_.sse() || !host_traits().sse42) return false;
-    if (has_hidden_operands(row, insn)) return false;
+    if (row.carry != Carry::Copy) return false;
+    if (row.code == kEmms) return write_emms();
     const std::array<Operand, 3> kinds = {operand_of(row.operands[0]), operand_of(row.operands[1]),
                                           operand_of(row.operands[2])};
-    bool any_xmm = false;
-    for (const Operand o : kinds) {
-        if (o == Operand::Other) return false;
-        any_xmm = any_xmm || o == Operand::RegXmm || o == Operand::RmXmm;
-    }
-    if (!any_xmm) return false;
+    const bool xmm = std::ranges::any_of(kinds, is_xmm), mm = std::ranges::any_of(kinds, is_mm);
+    if (!(xmm || mm) || (xmm && !fp_.sse) || (mm && !fp_.x87)) return false;
+    if (std::ranges::find(kinds, Operand::Other) != kinds.end()) return false;
 
-    u8 reg = row.reg < 0 ? kRegXmm : static_cast<u8>(row.reg), rm = kRmXmm;
-    bool general = false;
+    // CVTPI2PS and CVTPI2PD of memory: do they enter MMX state? Processors disagree.
+    const auto is_mm_in_memory = [&](Operand o) { return o == Operand::RmMm && insn.memory; };
+    if (xmm && std::ranges::any_of(kinds, is_mm_in_memory)) return false;
+    if (xmm) need_sse();
+    if (mm) need_x87();
     const bool stores = row.flags.writes == 0;
     if (insn.memory) {
         const std::size_t at = is_rm(kinds[0]) ? 0 : 1;
@@ -120,28 +119,35 @@ bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
                 .insn = &insn},
                at == 0 && stores);
     }
+    u8 reg = row.reg < 0 ? u8{0} : static_cast<u8>(row.reg), rm = 0;
     for (std::size_t i = 0; i < 2; ++i) {
         const u8 number = i == 0 ? insn.dst : insn.src;
-        if (kinds[i] == Operand::RegXmm) a_.movaps(x86::xmm(kRegXmm), xmm(number));
-        if (kinds[i] == Operand::RmXmm && !insn.memory) a_.movaps(x86::xmm(kRmXmm), xmm(number));
-        if (kinds[i] == Operand::RegGpr) reg = static_cast<u8>(kFree.id());
-        if (kinds[i] == Operand::RmGpr && !insn.memory) {
-            a_.mov(kSavedRcx, guest(number, kSavedRcx));
-            rm = static_cast<u8>(kSavedRcx.id());
-        }
-        general = general || kinds[i] == Operand::RegGpr || kinds[i] == Operand::RmGpr;
+        if (kinds[i] == Operand::RegXmm || kinds[i] == Operand::RegMm) reg = number;
+        if (insn.memory && is_rm(kinds[i])) continue;
+        if (kinds[i] == Operand::RmXmm || kinds[i] == Operand::RmMm) rm = number;
+        if (kinds[i] == Operand::RegGpr) reg = static_cast<u8>(guest_result(number).id());
+        if (kinds[i] == Operand::RmGpr) rm = static_cast<u8>(guest(number, kSavedRcx).id());
     }
-    const HostCode host = encode(insn, row, reg, rm, general && insn.size == 8, operand_);
+    const bool wide =
+        (std::ranges::any_of(kinds, is_gpr) && insn.size == 8) || has_wide_lengths(row, insn);
+    const HostCode host = encode(insn, row, reg, rm, wide, operand_);
     a_.embed(host.bytes.data(), host.size);
-    if (!stores) return true;
-    if (kinds[0] == Operand::RegXmm) a_.movaps(xmm(insn.dst), x86::xmm(kRegXmm));
-    if (kinds[0] == Operand::RmXmm && !insn.memory) a_.movaps(xmm(insn.dst), x86::xmm(kRmXmm));
-    if (kinds[0] == Operand::RegGpr) set_guest(insn.dst, kFree, insn.size == 8 ? 8 : 4);
-    if (kinds[0] == Operand::RmGpr && !insn.memory)
-        set_guest(insn.dst, kSavedRcx, insn.size == 8 ? 8 : 4);
+    // Results that are in the host's registers are where they belong.
+    const bool result = kinds[0] == Operand::RegGpr || (kinds[0] == Operand::RmGpr && !insn.memory);
+    if (result && insn.dst >= 8)
+        a_.mov(state_gpr(insn.dst), kinds[0] == Operand::RegGpr ? kFree : kSavedRcx);
     return true;
 }
 
-x86::Mem BlockWriter::xmm(u8 number) const { return x86::xmmword_ptr(kCpu, engine_.xmm(number)); }
+bool BlockWriter::write_emms()
+{
+    if (!fp_.x87) return false;
+    need_x87();
+    a_.emms();
+    return true;
+}
+
+/// Where an instruction puts a general register: in its own place, or in r11 if that is in memory.
+x86::Gp BlockWriter::guest_result(u8 reg) { return reg < 8 ? gpr64(reg) : x86::Gp(kFree); }
 
 }  // namespace reprise::jit

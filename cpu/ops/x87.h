@@ -189,10 +189,27 @@ struct Esc {
 };
 
 /// Rows with ST(i) as their operand; rows whose operands are in the mnemonic, which have one encoding.
-constexpr Row x87_register(int reg) { return {.reg = static_cast<i8>(reg), .mod3 = 1}; }
+/// A translator may leave them all to the host's x87, but those that are `called`.
+constexpr Row x87_register(int reg)
+{
+    return {.carry = Carry::Copy, .reg = static_cast<i8>(reg), .mod3 = 1};
+}
 constexpr Row x87_encoding(int modrm)
 {
-    return {.reg = static_cast<i8>(modrm >> 3 & 7), .mod3 = 1, .rm = static_cast<i8>(modrm & 7)};
+    return {.carry = Carry::Copy,
+            .reg = static_cast<i8>(modrm >> 3 & 7),
+            .mod3 = 1,
+            .rm = static_cast<i8>(modrm & 7)};
+}
+constexpr Row x87_memory(int reg)
+{
+    return {.carry = Carry::Copy, .reg = static_cast<i8>(reg), .mod3 = 0};
+}
+/// On what it does processors disagree, or it touches more than the registers.
+constexpr Opcode called(Opcode row)
+{
+    row.carry = Carry::Call;
+    return row;
 }
 
 template <bool (*body)(X87&), Level level = Level::I8086, Feature feature = Feature::None>

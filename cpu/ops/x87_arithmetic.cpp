@@ -460,7 +460,7 @@ using enum X87Rule;
 template <Operation op, class Source>
 constexpr Opcode memory_row(int code, int reg, const char* name)
 {
-    const Row more{.reg = static_cast<i8>(reg), .mod3 = 0};
+    const Row more = x87_memory(reg);
     using Slow = Esc<with_memory<op, Source>>;
     if constexpr (std::is_integral_v<Source>) return row<Slow, M>(code, name, more);
     else return row<Quickly<quick_with_memory<op, Source>, Slow>, M>(code, name, more);
@@ -468,7 +468,7 @@ constexpr Opcode memory_row(int code, int reg, const char* name)
 template <class Source, bool pops>
 constexpr Opcode compare_row(int code, int reg, const char* name)
 {
-    const Row more{.reg = static_cast<i8>(reg), .mod3 = 0};
+    const Row more = x87_memory(reg);
     using Slow = Esc<compare_memory<Source, pops>>;
     if constexpr (std::is_integral_v<Source>) return row<Slow, M>(code, name, more);
     else return row<Quickly<quick_compare_memory<Source, pops>, Slow>, M>(code, name, more);
@@ -528,20 +528,20 @@ constexpr auto kRegisterRows = std::to_array<Opcode>({
     quick_single_row<quick_change_sign<false>, change_sign<false>>            (0xD9, 0xE1, "fabs"),
     single_row<ftst>                          (0xD9, 0xE4, "ftst"),
     single_row<fxam>                          (0xD9, 0xE5, "fxam"),
-    single_row<unary<fp::exp2_minus_1>>       (0xD9, 0xF0, "f2xm1"),
-    single_row<binary_pop<fp::y_log2_x>>      (0xD9, 0xF1, "fyl2x"),
-    single_row<fptan>                         (0xD9, 0xF2, "fptan"),
-    single_row<binary_pop<fp::atan2>>         (0xD9, 0xF3, "fpatan"),
-    single_row<fxtract>                       (0xD9, 0xF4, "fxtract"),
-    single_row<fprem<true>, kI387>            (0xD9, 0xF5, "fprem1"),
-    single_row<fprem<false>>                  (0xD9, 0xF8, "fprem"),
-    single_row<binary_pop<fp::y_log2_x_plus_1>>(0xD9, 0xF9, "fyl2xp1"),
+    called(single_row<unary<fp::exp2_minus_1>>(0xD9, 0xF0, "f2xm1")),
+    called(single_row<binary_pop<fp::y_log2_x>>(0xD9, 0xF1, "fyl2x")),
+    called(single_row<fptan>(0xD9, 0xF2, "fptan")),
+    called(single_row<binary_pop<fp::atan2>>(0xD9, 0xF3, "fpatan")),
+    called(single_row<fxtract>(0xD9, 0xF4, "fxtract")),
+    called(single_row<fprem<true>, kI387>(0xD9, 0xF5, "fprem1")),
+    called(single_row<fprem<false>>(0xD9, 0xF8, "fprem")),
+    called(single_row<binary_pop<fp::y_log2_x_plus_1>>(0xD9, 0xF9, "fyl2xp1")),
     single_row<unary<sqrt>>                   (0xD9, 0xFA, "fsqrt"),
-    single_row<fsincos, kI387>                (0xD9, 0xFB, "fsincos"),
+    called(single_row<fsincos, kI387>(0xD9, 0xFB, "fsincos")),
     single_row<unary<round_to_integral>>      (0xD9, 0xFC, "frndint"),
-    single_row<fscale>                        (0xD9, 0xFD, "fscale"),
-    single_row<circular<fp::sin>, kI387>      (0xD9, 0xFE, "fsin"),
-    single_row<circular<fp::cos>, kI387>      (0xD9, 0xFF, "fcos"),
+    called(single_row<fscale>(0xD9, 0xFD, "fscale")),
+    called(single_row<circular<fp::sin>, kI387>(0xD9, 0xFE, "fsin")),
+    called(single_row<circular<fp::cos>, kI387>(0xD9, 0xFF, "fcos")),
 });
 // clang-format on
 

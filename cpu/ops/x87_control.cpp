@@ -338,7 +338,7 @@ using enum X87Rule;
 template <bool (*body)(X87&), X87Rule rule>
 constexpr Opcode memory_row(int code, int reg, const char* name)
 {
-    return row<Esc<body, rule>, M>(code, name, {.reg = static_cast<i8>(reg), .mod3 = 0});
+    return row<Esc<body, rule>, M>(code, name, x87_memory(reg));
 }
 template <bool (*body)(X87&), Level level = Level::I8086>
 constexpr Opcode control_row(int code, int modrm, const char* name)
@@ -355,24 +355,24 @@ constexpr Opcode fx_row(int reg, const char* name)
 
 // clang-format off
 constexpr auto kRows = std::to_array<Opcode>({
-    memory_row<fldenv, Waiting>    (0xD9, 4, "fldenv"),
+    called(memory_row<fldenv, Waiting>(0xD9, 4, "fldenv")),
     memory_row<fldcw, Waiting>     (0xD9, 5, "fldcw"),
-    memory_row<fnstenv, NonWaiting>(0xD9, 6, "fnstenv"),
+    called(memory_row<fnstenv, NonWaiting>(0xD9, 6, "fnstenv")),
     memory_row<fnstcw, NonWaiting> (0xD9, 7, "fnstcw"),
-    memory_row<frstor, Waiting>    (0xDD, 4, "frstor"),
-    memory_row<fnsave, NonWaiting> (0xDD, 6, "fnsave"),
+    called(memory_row<frstor, Waiting>(0xDD, 4, "frstor")),
+    called(memory_row<fnsave, NonWaiting>(0xDD, 6, "fnsave")),
     memory_row<fnstsw, NonWaiting> (0xDD, 7, "fnstsw"),
 
-    control_row<interrupt_mask<false>>            (0xDB, 0xE0, "fneni"),
-    control_row<interrupt_mask<true>>             (0xDB, 0xE1, "fndisi"),
+    called(control_row<interrupt_mask<false>>(0xDB, 0xE0, "fneni")),
+    called(control_row<interrupt_mask<true>>(0xDB, 0xE1, "fndisi")),
     control_row<fnclex>                           (0xDB, 0xE2, "fnclex"),
-    control_row<fninit>                           (0xDB, 0xE3, "fninit"),
-    control_row<protected_mode, Level::I80286>    (0xDB, 0xE4, "fnsetpm"),
+    called(control_row<fninit>(0xDB, 0xE3, "fninit")),
+    called(control_row<protected_mode, Level::I80286>(0xDB, 0xE4, "fnsetpm")),
     control_row<fnstsw_ax, Level::I80286>         (0xDF, 0xE0, "fnstsw"),
 
     fx_row<fxsave>  (0, "fxsave"),
     fx_row<fxrstor> (1, "fxrstor"),
-    row<Wait>       (0x9B, "wait"),
+    row<Wait>       (0x9B, "wait", {.carry = Carry::Copy}),
 });
 // clang-format on
 

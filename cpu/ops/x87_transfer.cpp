@@ -327,13 +327,12 @@ using enum X87Rule;
 template <bool (*body)(X87&), Level level = Level::I8086, Feature feature = Feature::None>
 constexpr Opcode memory_row(int code, int reg, const char* name)
 {
-    return row<Esc<body, Numeric, level, feature>, M>(code, name,
-                                                      {.reg = static_cast<i8>(reg), .mod3 = 0});
+    return row<Esc<body, Numeric, level, feature>, M>(code, name, x87_memory(reg));
 }
 template <bool (*quick)(X87&), bool (*body)(X87&)>
 constexpr Opcode quick_memory_row(int code, int reg, const char* name)
 {
-    return row<Quickly<quick, Esc<body>>, M>(code, name, {.reg = static_cast<i8>(reg), .mod3 = 0});
+    return row<Quickly<quick, Esc<body>>, M>(code, name, x87_memory(reg));
 }
 template <Condition condition, bool negated>
 constexpr Opcode fcmov_row(int code, int reg, const char* name)
@@ -362,9 +361,9 @@ constexpr auto kRows = std::to_array<Opcode>({
     quick_memory_row<quick_fild<i16>, fild<i16>>        (0xDF, 0, "fild"),
     quick_memory_row<quick_fist<i16, false>, fist<i16, false>> (0xDF, 2, "fist"),
     quick_memory_row<quick_fist<i16, true>, fist<i16, true>>  (0xDF, 3, "fistp"),
-    memory_row<fbld>             (0xDF, 4, "fbld"),
+    called(memory_row<fbld>(0xDF, 4, "fbld")),
     quick_memory_row<quick_fild<i64>, fild<i64>>        (0xDF, 5, "fild"),
-    memory_row<fbstp>            (0xDF, 6, "fbstp"),
+    called(memory_row<fbstp>(0xDF, 6, "fbstp")),
     quick_memory_row<quick_fist<i64, true>, fist<i64, true>>  (0xDF, 7, "fistp"),
     fisttp_row<i32>(0xDB),
     fisttp_row<i64>(0xDD),
@@ -374,13 +373,13 @@ constexpr auto kRows = std::to_array<Opcode>({
     quick_register_row<quick_fxch, fxch>               (0xD9, 1, "fxch"),
     quick_register_row<quick_fxch, fxch>               (0xDD, 1, "fxch"),
     quick_register_row<quick_fxch, fxch>               (0xDF, 1, "fxch"),
-    register_row<fstpnce>            (0xD9, 3, "fstpnce"),
+    called(register_row<fstpnce>(0xD9, 3, "fstpnce")),
     quick_register_row<quick_fst_register<false>, fst_register<false>>(0xDD, 2, "fst"),
     quick_register_row<quick_fst_register<true>, fst_register<true>> (0xDD, 3, "fstp"),
     quick_register_row<quick_fst_register<true>, fst_register<true>> (0xDF, 2, "fstp"),
     quick_register_row<quick_fst_register<true>, fst_register<true>> (0xDF, 3, "fstp"),
     register_row<ffree<false>>       (0xDD, 0, "ffree"),
-    register_row<ffree<true>>        (0xDF, 0, "ffreep"),
+    called(register_row<ffree<true>>(0xDF, 0, "ffreep")),
 
     fcmov_row<Condition::Below, false>       (0xDA, 0, "fcmovb"),
     fcmov_row<Condition::Equal, false>       (0xDA, 1, "fcmove"),

@@ -1,7 +1,10 @@
 #include "tests/cpu/translated_program.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
+
+#include "tests/cpu/fp_operands.h"
 
 namespace reprise {
 
@@ -76,6 +79,11 @@ bool is_vector(const Opcode& row)
                      Form::Wd, Form::Wq, Form::Wdq});
 }
 
+bool is_x87(const Opcode& row)
+{
+    return (row.code >= 0xD8 && row.code <= 0xDF) || row.code == 0x9B;
+}
+
 u32 size_mask(bool narrow) { return narrow ? 0xFFFF : 0xFFFFFFFF; }
 
 std::unique_ptr<Program> make_program(const ProgramOptions& options)
@@ -108,13 +116,15 @@ TranslatedProgram::TranslatedProgram(u64 seed, const ProgramOptions& options)
         if (!row.mnemonic || row.last < Level::X64) continue;
         if (row.rules & (is_long() ? kInvalid64 : kOnly64)) continue;
         if (row.level > program.cpu.model().level) continue;
-        if (row.carry == Carry::Copy) (is_vector(row) ? vectors_ : copied_).push_back(&row);
+        if (row.carry == Carry::Copy)
+            (is_vector(row) ? vectors_ : is_x87(row) ? floats_ : copied_).push_back(&row);
         if (row.carry == Carry::Call && row.code < 0x200 && (options_.user || !ends_programs(row)))
             called_.push_back(&row);
     }
     if (options_.mode == ProgramMode::Real) program.start_real();
     else if (!is_long()) program.start_protected();
     for (u32 i = 0; i < 0x10000; ++i) program.bus.ram[kData + i] = static_cast<u8>(random_());
+    write_operands();
     next_vector_ = seed / 4 * 40;
     choose_segments();
     write_descriptors();
@@ -130,14 +140,63 @@ TranslatedProgram::TranslatedProgram(u64 seed, const ProgramOptions& options)
     if (program.cpu.at_least(Level::I80486) && one_in(3)) s.cr0 |= kCr0Am;
     if (program.cpu.model().has(Feature::Tsc) && one_in(4)) s.cr4 |= kCr4Tsd;
     s.tsc_offset = random_();
-    for (Xmm& x : s.sse.xmm)
-        if (s.cr4 & kCr4Osfxsr) x = {random_(), random_()};
+    set_floating_point();
     s.cr0 |= kCr0Ne;  // an unmasked x87 exception is a fault: with IGNNE it would freeze
     s.rflags |= one_in(2) ? IF : 0u;
     if (one_in(2)) s.rflags |= IOPL;
     start_ = s;
     put_back();
     connect();
+}
+
+/// Numbers of all formats that are worth something, in the first page, and control words that mask
+/// everything, all but two.
+void TranslatedProgram::write_operands()
+{
+    fp::Operands operands(random_());
+    auto& ram = program.bus.ram;
+    const auto put_at = [&](u32 linear, const auto& value, std::size_t bytes) {
+        std::memcpy(&ram[linear], &value, bytes);
+    };
+    for (u32 at = kData; at < kData + 0x1000; at += 16) {
+        const fp::F80 extended = operands.next<fp::F80>();
+        switch (pick(5)) {
+        case 0:
+            put_at(at, extended.significand, 8);
+            put_at(at + 8, extended.exponent, 2);
+            break;
+        case 1: put_at(at, operands.next<fp::F64>().bits, 8); break;
+        case 2:
+            for (u32 i = 0; i < 16; i += 4) put_at(at + i, operands.next<fp::F32>().bits, 4);
+            break;
+        case 3: put_at(at, static_cast<i64>(random_()) >> pick(64), 8); break;
+        default: break;
+        }
+    }
+    for (u32 i = 0; i < kControlWordCount; ++i) {
+        const u16 masks = i < 2 ? static_cast<u16>(random_()) : 0x3F;
+        put_at(kControlWords + 2 * i, static_cast<u16>((random_() & 0x1F00) | masks), 2);
+    }
+}
+
+/// Registers of all kinds; mostly, everything is masked.
+void TranslatedProgram::set_floating_point()
+{
+    CpuState& s = program.cpu.state;
+    fp::Operands operands(random_());
+    for (Float80& r : s.fpu.r) {
+        const fp::F80 value = operands.next<fp::F80>();
+        r = {value.significand, value.exponent};
+    }
+    s.fpu.full = static_cast<u8>(random_());
+    s.fpu.status = random_() & 0x477F;
+    s.fpu.control = static_cast<u16>(0x7F | (random_() & 0x1F00));
+    if (!(s.cr4 & kCr4Osfxsr)) return;
+    for (Xmm& x : s.sse.xmm) {
+        x = {random_(), random_()};
+        if (one_in(2)) x.low = operands.next<fp::F64>().bits;
+    }
+    s.sse.mxcsr = 0x1F80 | (random_() & 0xE03F);
 }
 
 // ---- Around the code --------------------------------------------------------------------------
@@ -355,7 +414,9 @@ void TranslatedProgram::write_prologue()
         if (i > 1) put(load(static_cast<u8>(RBP + pick(3)), static_cast<u32>(random_()), false));
     }
     begin(5);
-    if (one_in(2)) put({0xFC});  // CLD
+    if (one_in(2)) put({0xFC});         // CLD
+    if (!one_in(4)) put({0xDB, 0xE3});  // FNINIT
+    put_fldcw();
 }
 
 void TranslatedProgram::fill_slot(u32 slot)
@@ -368,6 +429,10 @@ void TranslatedProgram::fill_slot(u32 slot)
     case 3: put_paging_change(); break;
     case 4:
     case 5: put(load(RSP, stack_top_, false)); break;
+    case 6:
+    case 7:
+    case 8: put_floats(); break;
+    case 9: put_fldcw(); break;
     default: break;
     }
     for (int tries = 0; tries < 6; ++tries) put_random();
@@ -387,14 +452,14 @@ void TranslatedProgram::write_subroutine(u32 slot)
 const Opcode& TranslatedProgram::choose_row()
 {
     if (one_in(8)) return *called_[pick(static_cast<u32>(called_.size()))];
+    if (one_in(6)) return *floats_[pick(static_cast<u32>(floats_.size()))];
     if (one_in(3)) return *vectors_[next_vector_++ % vectors_.size()];
     return *copied_[pick(static_cast<u32>(copied_.size()))];
 }
 
 /// One instruction, with what it takes to make its operand be somewhere. False: there is no room.
-bool TranslatedProgram::put_random()
+bool TranslatedProgram::put_row(const Opcode& row)
 {
-    const Opcode& row = choose_row();
     Insn insn;
     Code code = random_instruction(row, insn);
     if (code.empty()) return false;
@@ -467,6 +532,21 @@ void TranslatedProgram::put_loop()
 {
     put(load(RCX, 1 + pick(40), false));
     put({0x01, 0xC8, 0xD1, 0xC2, 0xE2, 0xFA});
+}
+
+/// As much x87 as there is room for.
+void TranslatedProgram::put_floats()
+{
+    for (int tries = 0; tries < 10; ++tries)
+        put_row(*floats_[pick(static_cast<u32>(floats_.size()))]);
+}
+
+/// fldcw [one of those there are]
+void TranslatedProgram::put_fldcw()
+{
+    Code code = small() ? Code{0xD9, 0x2E} : is_long() ? Code{0xD9, 0x2C, 0x25} : Code{0xD9, 0x2D};
+    append(code, kControlWords + 2 * pick(kControlWordCount) - bases_[DS], small() ? 2 : 4);
+    if (fits(code)) put(code);
 }
 
 /// At level 0: mov eax, cr3; mov cr3, eax; or invlpg [esi]

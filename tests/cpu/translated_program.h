@@ -47,6 +47,8 @@ private:
 
     static constexpr u32 kSlotBytes = 32, kSlots = 48, kSubroutines = 8;
     static constexpr u32 kFirst = 0xC00;  // offset of the first slot in CS: a page ends among them
+    /// At the end of the data: what FLDCW loads.
+    static constexpr u32 kControlWords = Program::kData + 0x6F00, kControlWordCount = 16;
     static constexpr u32 kData = Program::kData, kDevice = kData + 0x8000, kRom = kData + 0x9000,
                          kAbsent = kData + 0xA000, kReadOnly = kData + 0xB000,
                          kSupervisor = kData + 0xC000;
@@ -63,6 +65,8 @@ private:
     void choose_segments();
     void write_descriptors();
     void write_handlers();
+    void write_operands();
+    void set_floating_point();
     void write_pages();
     void map(u32 linear, u32 entry);
     void write_code();
@@ -77,10 +81,13 @@ private:
     void fill_slot(u32 slot);
     void write_subroutine(u32 slot);
     const Opcode& choose_row();
-    bool put_random();
+    bool put_random() { return put_row(choose_row()); }
+    bool put_row(const Opcode& row);
     void put_branch(u32 slot);
     void put_patch();
     void put_loop();
+    void put_floats();
+    void put_fldcw();
     void put_paging_change();
 
     Code random_instruction(const Opcode& row, Insn& insn);
@@ -94,7 +101,7 @@ private:
     ProgramOptions options_;
     std::mt19937_64 random_;
     DecodeMode decode_mode_;
-    std::vector<const Opcode*> copied_, vectors_, called_;
+    std::vector<const Opcode*> copied_, vectors_, floats_, called_;
     u64 next_vector_ = 0;
     std::vector<u32> rows_;
     u16 selectors_[6] = {};
