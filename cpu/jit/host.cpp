@@ -2,6 +2,9 @@
 
 #include <cpuid.h>
 
+#include <algorithm>
+#include <array>
+
 #include "cpu/alu.h"
 
 namespace reprise::jit {
@@ -65,6 +68,51 @@ bool has_xsave()
     return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_OSXSAVE) != 0;
 }
 
+/// C0 to C3 after an instruction that begins with all of them set, and with 1 in ST(0) and ST(1).
+#define REPRISE_HOST_CODES(insn)                                                          \
+    [] {                                                                                  \
+        u16 status = 0;                                                                   \
+        std::array<u16, 14> environment{};                                                \
+        asm volatile(                                                                     \
+            "fninit\n\tfld1\n\tfld1\n\tfnstenv %1\n\torw %2, 4+%1\n\t"                    \
+            "fldenv %1\n\t" insn "\n\tfnstsw %0\n\tfninit"                                \
+            : "=a"(status), "+m"(environment)                                             \
+            : "i"(kAllCodes)                                                              \
+            : "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)"); \
+        return static_cast<u16>(status & kAllCodes);                                      \
+    }
+constexpr u16 kC0 = 0x100, kC1 = 0x200, kC2 = 0x400, kC3 = 0x4000,
+              kAllCodes = kC0 | kC1 | kC2 | kC3, kClearsC1 = kC0 | kC2 | kC3;
+
+struct HostCodes {
+    u16 (*host)();
+    u16 ours;
+};
+const HostCodes kX87Codes[] = {
+    {REPRISE_HOST_CODES("fnop"), kAllCodes},
+    {REPRISE_HOST_CODES("fnclex"), kAllCodes},
+    {REPRISE_HOST_CODES("fchs"), kClearsC1},
+    {REPRISE_HOST_CODES("fxch"), kClearsC1},
+    {REPRISE_HOST_CODES("fld1"), kClearsC1},
+    {REPRISE_HOST_CODES("fld %%st(1)"), kClearsC1},
+    {REPRISE_HOST_CODES("fst %%st(1)"), kClearsC1},
+    {REPRISE_HOST_CODES("fincstp"), kClearsC1},
+    {REPRISE_HOST_CODES("fdecstp"), kClearsC1},
+    {REPRISE_HOST_CODES("fadd %%st(1), %%st"), kClearsC1},
+    {REPRISE_HOST_CODES("fsqrt"), kClearsC1},
+    {REPRISE_HOST_CODES("frndint"), kClearsC1},
+    {REPRISE_HOST_CODES("fcom"), kC3},
+    {REPRISE_HOST_CODES("ftst"), 0},
+    {REPRISE_HOST_CODES("fxam"), kC2},
+    {REPRISE_HOST_CODES("ffree %%st(0)\n\tfxam"), kC3 | kC0},
+};
+constexpr HostCodes kFreeCodes = {REPRISE_HOST_CODES("ffree %%st(1)"), kClearsC1},
+                    kMoveCodes = {REPRISE_HOST_CODES("fcmovb %%st(1), %%st"), kAllCodes},
+                    kCompareCodes = {REPRISE_HOST_CODES("fucomi %%st(1), %%st"), kAllCodes};
+#undef REPRISE_HOST_CODES
+
+bool agree(const HostCodes& codes) { return codes.host() == codes.ours; }
+
 HostTraits find_out()
 {
     HostTraits t;
@@ -75,7 +123,11 @@ HostTraits find_out()
         agree(host_rol, [](LazyFlags& f, u32 a, u32 b) { shift<ShiftOp::Rol>(f, a, b & 31); }) &&
         agree(host_shld, [](LazyFlags& f, u32 a, u32 b) { double_shift<true>(f, a, b, b & 31); });
     t.sse42 = __builtin_cpu_supports("sse4.2") != 0;
-    t.x87 = has_xsave();
+    t.x87 = has_xsave() &&
+            std::ranges::all_of(kX87Codes, [](const HostCodes& codes) { return agree(codes); });
+    t.x87_free = agree(kFreeCodes);
+    t.x87_moves = agree(kMoveCodes);
+    t.x87_compares = agree(kCompareCodes);
     t.multiply_flags =
         agree(host_imul, [](LazyFlags& f, u32 a, u32 b) { multiply_signed(f, a, b); });
     t.scan_flags = agree(host_bsf, scan<true>) && agree(host_bsr, scan<false>);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cpu/jit/block_writer.h"
+#include "cpu/jit/host.h"
 #include "cpu/jit/registers.h"
 
 namespace reprise::jit {
@@ -53,16 +54,31 @@ bool is_control(const Insn& insn)
     return (opcode == 1 && reg >= 4) || (opcode == 5 && reg == 7);
 }
 
-/// What came with a feature that a model may be without.
-Feature feature_of(const Insn& insn)
+enum class Group : u8 { Common, Free, Moves, Compares, Truncates };
+
+/// FFREE; FCMOVcc; FCOMI and its like; FISTTP; all others.
+Group group_of(const Insn& insn)
 {
     const u8 opcode = opcode_of(insn), reg = reg_of(insn);
-    if (insn.memory)  // FISTTP
-        return reg == 1 && (opcode == 3 || opcode == 5 || opcode == 7) ? Feature::Sse3
-                                                                       : Feature::None;
-    const bool moves = (opcode == 2 || opcode == 3) && reg < 4;                    // FCMOVcc
-    const bool compares = (opcode == 3 || opcode == 7) && (reg == 5 || reg == 6);  // FCOMI
-    return moves || compares ? Feature::Cmov : Feature::None;
+    if (insn.memory)
+        return reg == 1 && (opcode == 3 || opcode == 5 || opcode == 7) ? Group::Truncates
+                                                                       : Group::Common;
+    if (opcode == 5 && reg == 0) return Group::Free;
+    if ((opcode == 2 || opcode == 3) && reg < 4) return Group::Moves;
+    if ((opcode == 3 || opcode == 7) && (reg == 5 || reg == 6)) return Group::Compares;
+    return Group::Common;
+}
+
+/// Does the model have it, and does the host do the same?
+bool is_shared(const Insn& insn, const CpuModel& model, const HostTraits& host)
+{
+    switch (group_of(insn)) {
+    case Group::Free: return host.x87_free;
+    case Group::Moves: return model.has(Feature::Cmov) && host.x87_moves;
+    case Group::Compares: return model.has(Feature::Cmov) && host.x87_compares;
+    case Group::Truncates: return model.has(Feature::Sse3) && host.sse42;
+    default: return true;
+    }
 }
 
 /// `memory`: where the operand is, if it is in memory.
@@ -106,7 +122,7 @@ bool BlockWriter::write_x87(const Insn& insn, const Opcode& row)
     if (!fp_.x87 || row.carry != Carry::Copy || !(wait || (row.code >= 0xD8 && row.code <= 0xDF)))
         return false;
     if (wait) return need_x87(), true;  // it would wait for exceptions, and there are none
-    if (!engine_.cpu().model().has(feature_of(insn))) return false;
+    if (!is_shared(insn, engine_.cpu().model(), host_traits())) return false;
     need_x87();
     if (is_fldcw(insn)) return write_fldcw(insn), true;
     if (insn.memory) {
