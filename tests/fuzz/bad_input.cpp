@@ -33,7 +33,8 @@
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options()
 {
-    return "max_allocation_size_mb=512:allocator_may_return_null=0";
+    // What is kept after it was freed, to find uses of it, counts as memory of this process.
+    return "max_allocation_size_mb=512:allocator_may_return_null=0:quarantine_size_mb=16";
 }
 
 namespace reprise::fuzz {
