@@ -64,6 +64,7 @@ bool BlockWriter::write()
         keep_x87_pointers(insn, row);
         if (write_insn(index_)) ++copied_;
         else write_call(index_);
+        forget_shared(insn, row);
     }
     if (!ended) {
         index_ = block_.count;
@@ -117,7 +118,8 @@ Label BlockWriter::resume_label()
 {
     if (!resume_.isValid()) {
         resume_ = a_.newLabel();
-        colds_.push_back({resume_, &new_exit(Exit::Kind::Resume, index_), true});
+        resume_exit_ = &new_exit(Exit::Kind::Resume, index_);
+        colds_.push_back({resume_, resume_exit_, true});
     }
     return resume_;
 }

@@ -10,6 +10,8 @@
 /// leaves to the interpreter with all registers as they were before the instruction.
 #pragma once
 
+#include <deque>
+
 #include "cpu/jit/assembler.h"
 #include "cpu/jit/assumptions.h"
 #include "cpu/jit/engine.h"
@@ -57,6 +59,16 @@ private:
 
     /// Are XMM registers, or the x87, in the host's?
     enum class Presence : u8 { Unknown, Present, Absent };
+
+    /// Memory by the same registers that has been checked in one go; its host address is in the
+    /// Frame.
+    struct Shared {
+        const Insn* first = nullptr;  // its operand is where that memory begins
+        int bytes = 0;
+        bool write = false;
+        bool aligned = false;  // it begins at a multiple of 16
+        std::size_t slot = 0;  // of Frame::shared
+    };
 
     bool write_insn(u32 index);
     bool write_copy(const Insn& insn, const Opcode& row);
@@ -109,10 +121,17 @@ private:
     void write_x87_selector(u8 seg, std::size_t member);
     void keep_x87_pointers(const Insn& insn, const Opcode& row);
 
+    // shared_access.cpp
+    bool share(const Place& place, bool write);
+    const Shared* plan_shared(const Place& place, bool write);
+    const Shared& look_for_all(const Place& place, Shared all, i64 low, i64 high);
+    void forget_shared(const Insn& insn, const Opcode& row);
+
     // Memory. Afterwards the operand is at operand_, and r10 and r11 are free.
     void access(const Place& place, bool write);
     void access(const Insn& insn, int size, bool write);
     void access_stack(int depth, int size, bool write);
+    void access_page(const Place& place, bool write);
     void offset_of(const Place& place);
     int stack_bits() const;
     void effective_address(const Insn& insn);
@@ -150,6 +169,10 @@ private:
     u32 index_ = 0;                         // of the present instruction
     HostMemory operand_ = kScratchOperand;  // what it last had access to
     Label resume_;                          // see resume_label
+    Exit* resume_exit_ = nullptr;
+    std::vector<Shared> shared_;
+    std::size_t next_shared_ = 0;
+    std::deque<Insn> made_;  // stand for those of the block
     bool charged_ = false;
     Presence sse_ = Presence::Unknown, x87_ = Presence::Unknown;
     X87Pointers x87_pointers_;

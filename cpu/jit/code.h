@@ -32,6 +32,9 @@ struct Exit {
     Code* target = nullptr;  // Jump: what it is linked to
     const Insn* insn = nullptr;
     X87Pointers x87{};
+    // What was checked together for several operands: from so far behind that of `insn`.
+    i32 shared_from = 0;
+    int shared_bytes = 0;      // 0: nothing
     bool fp_refused = false;   // x87 or SSE could not be loaded
     u64 ip = 0;                // Jump: where to
     u8* site = nullptr;        // Jump: the displacement that leads here, or to the target
@@ -56,6 +59,7 @@ struct Code {
     std::deque<Exit> exits;
     std::deque<Call> calls;
     std::vector<Exit*> incoming;  // jumps of other blocks that are linked to this one
+    u32 crossings = 0;            // executions left because what was checked together crosses pages
     u32 fp_refusals = 0;          // executions left because x87 or SSE could not be loaded
 };
 

@@ -194,6 +194,66 @@ int operand_bytes(const Opcode& row, const Insn& insn, bool or_zero)
     return or_zero ? 0 : insn.size;
 }
 
+MemoryUse memory_use(const Insn& insn, const Opcode& row)
+{
+    if (!insn.memory || row.carry != Carry::Copy) return {};
+    if (row.code >= 0xD8 && row.code <= 0xDF) return x87_memory_use(insn);
+    if (is_copied(row, insn)) return {operand_bytes(row, insn), writes_memory(row), false};
+    return vector_memory_use(insn, row);
+}
+
+namespace {
+
+/// Instructions that change no general register but their first operand, and no segment.
+constexpr Codes kOneResult[] = {
+    {0x00, 0x05},   {0x08, 0x0D},   {0x10, 0x15},   {0x18, 0x1D},   {0x20, 0x25},   {0x28, 0x2D},
+    {0x30, 0x35},   {0x38, 0x3D},   {0x40, 0x4F},   {0x63, 0x63},   {0x69, 0x69},   {0x6B, 0x6B},
+    {0x80, 0x85},   {0x88, 0x8B},   {0x8D, 0x8D},   {0x90, 0x90},   {0xA8, 0xA9},   {0xB0, 0xBF},
+    {0xC0, 0xC1},   {0xC6, 0xC7},   {0xD0, 0xD3},   {0xD8, 0xDF},   {0xF5, 0xF5},   {0xF8, 0xF9},
+    {0xFE, 0xFE},   {0x110, 0x117}, {0x128, 0x12F}, {0x140, 0x17F}, {0x190, 0x19F}, {0x1AF, 0x1AF},
+    {0x1B6, 0x1B7}, {0x1BE, 0x1BF}, {0x1C6, 0x1C6}, {0x1D0, 0x1FE}, {0x200, 0x23F}};
+
+bool is_in_memory(Form f)
+{
+    switch (f) {
+    case Form::Eb:
+    case Form::Ew:
+    case Form::Ev:
+    case Form::Ey:
+    case Form::M:
+    case Form::Qd:
+    case Form::Qq:
+    case Form::Wd:
+    case Form::Wq:
+    case Form::Wdq: return true;
+    default: return false;
+    }
+}
+
+}  // namespace
+
+bool may_change_address(const Insn& insn, const Opcode& row, const Insn& other)
+{
+    const auto is_part = [&](u8 reg) { return reg == other.base || reg == other.index_reg; };
+    const u16 code = row.code;
+    const bool push = (code >= 0x50 && code < 0x58) || code == 0x68 || code == 0x6A;
+    const bool pop = code >= 0x58 && code < 0x60;
+    if (push || pop) return is_part(RSP) || (pop && is_part(insn.dst));
+    if (row.carry != Carry::Copy) return true;
+    if (code == 0x9B) return false;  // WAIT
+    if (code == 0xDF && !insn.memory && (insn.imm & 0xFF) == 0xE0)
+        return is_part(RAX);                                                 // FNSTSW AX
+    const bool short_group = (code == 0xF6 || code == 0xF7) && row.reg < 4;  // TEST, NOT, NEG
+    const bool increment = code == 0xFF && row.reg < 2;
+    const bool one = short_group || increment || std::ranges::any_of(kOneResult, [&](Codes c) {
+                         return c.first <= code && code <= c.last;
+                     });
+    if (!one) return true;
+    const bool in_memory = insn.memory && is_in_memory(row.operands[0]);
+    if (code == 0x90 && insn.dst != RAX) return true;  // XCHG R8,RAX
+    return !in_memory && is_part(insn.dst & 15);
+}
+
 std::optional<HostCode> copy_instruction(const Insn& insn, const Opcode& row,
                                          const HostMemory* memory, const Stand& stand)
 {

@@ -49,6 +49,19 @@ bool writes_memory(const Opcode& row);
 /// Bytes of the E operand. `or_zero`: 0 if there is none, else the operand size.
 int operand_bytes(const Opcode& row, const Insn& insn, bool or_zero = false);
 
+/// How an instruction uses its operand in memory, if it is one that is copied.
+struct MemoryUse {
+    int bytes = 0;  // 0: not known
+    bool writes = false;
+    bool aligned = false;  // it must be
+};
+MemoryUse memory_use(const Insn& insn, const Opcode& row);
+MemoryUse x87_memory_use(const Insn& insn);
+MemoryUse vector_memory_use(const Insn& insn, const Opcode& row);
+
+/// May the instruction change registers that the address of `other` is made of, or its segment?
+bool may_change_address(const Insn& insn, const Opcode& row, const Insn& other);
+
 /// Host registers that stand for register operands of the instruction, or nothing: those of the
 /// same name.
 struct Stand {

@@ -65,6 +65,7 @@ void Engine::retired(Block& block)
         graveyard_.push_back(std::move(code));
     }
     codes_.erase(found);
+    apart_.erase(&block);
 }
 
 /// Its host code; it is counted anew.
@@ -77,8 +78,25 @@ void Engine::forget(Block& block)
     block.insns[0].exec = Handlers::count;
 }
 
+/// If it is for crossing pages that the block was left, and not for the first time, its operands
+/// are checked one by one from now on.
+void Engine::count_crossing(const Exit& exit)
+{
+    const Insn& insn = *exit.insn;
+    const u64 offset = cpu_.address(insn) + static_cast<u64>(i64{exit.shared_from});
+    const u64 linear = cpu_.linear_address(insn.seg, offset & insn.address_mask());
+    const u64 in_page = linear % kPageSize;
+    if (in_page + static_cast<u64>(exit.shared_bytes) <= kPageSize) return;
+    if (++exit.code->crossings < kCrossings) return;
+    Block& block = *exit.code->block;
+    const u32 bits = apart(block) | u32{1} << insn.index;
+    forget(block);
+    if (block.valid) apart_[&block] = bits;
+}
+
 void Engine::cleared()
 {
+    apart_.clear();
     for (auto& [block, codes] : codes_) {
         block->code = nullptr;
         for (auto& code : codes) graveyard_.push_back(std::move(code));
@@ -290,6 +308,7 @@ const Insn* Engine::left(const Exit& exit)
     if (exit.kind == Exit::Kind::Jump) return jumped(const_cast<Exit&>(exit));
     ++(exit.kind == Exit::Kind::End ? statistics_.ends : statistics_.resumes);
     remember(exit.x87);
+    if (exit.shared_bytes) count_crossing(exit);
     if (exit.fp_refused && ++exit.code->fp_refusals == kFpRefusals) forget(*exit.code->block);
     // Not through the handler that enters host code.
     Block& block = *exit.code->block;

@@ -74,6 +74,12 @@ public:
     i32 gpr(u8 reg) const { return offsets_.gpr + 8 * reg; }
     i32 fpu(std::size_t member) const { return offsets_.fpu + static_cast<i32>(member); }
     const Cpu& cpu() const { return cpu_; }
+    /// Instructions of a block, a bit each, whose operand is to be checked alone.
+    u32 apart(const Block& block) const
+    {
+        const auto found = apart_.find(&block);
+        return found == apart_.end() ? 0 : found->second;
+    }
     /// Offsets from the Cpu of what its fast path knows about a segment.
     i32 segment_base(u8 seg) const
     {
@@ -107,6 +113,8 @@ private:
     static constexpr std::size_t kVariants = 6;
     /// So often may a block's code have been wrong in what it takes for masked.
     static constexpr u32 kFpRefusals = 16;
+    /// So often may operands that are checked together lie on two pages.
+    static constexpr u32 kCrossings = 16;
 
     const Insn* count(const Insn* first);
     const Insn* enter(const Insn* first);
@@ -125,6 +133,7 @@ private:
     TargetTable& targets();
     void flush();
     void forget(Block& block);
+    void count_crossing(const Exit& exit);
     void link(Exit& exit, Code& target);
     void unlink(Exit& exit);
     u64 clock_before(i64 budget, u64 charged) const;
@@ -145,6 +154,7 @@ private:
     EntryState entry_;
     Assumptions assumptions_;
     std::unordered_map<Block*, std::vector<std::unique_ptr<Code>>> codes_;
+    std::unordered_map<const Block*, u32> apart_;
     std::vector<std::unique_ptr<Code>>
         graveyard_;                     // of retired blocks, one of which may be executing
     std::vector<Exit*> between_pages_;  // linked

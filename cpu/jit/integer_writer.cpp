@@ -171,6 +171,7 @@ void BlockWriter::write_call(u32 index)
     a_.mov(kAddress, reinterpret_cast<u64>(&call));
     a_.call(reinterpret_cast<u64>(engine_.stubs().call));
     sse_ = x87_ = Presence::Absent;
+    shared_.clear();
 }
 
 void BlockWriter::write_lea(const Insn& insn)

@@ -68,6 +68,12 @@ void BlockWriter::access_stack(int depth, int size, bool write)
 
 void BlockWriter::access(const Place& place, bool write)
 {
+    if (!share(place, write)) access_page(place, write);
+}
+
+void BlockWriter::access_page(const Place& place, bool write)
+{
+    operand_ = kScratchOperand;
     offset_of(place);
     if (!write) return check(place, resume_label(), kReadTag, false);
     const ColdStore store{a_.newLabel(), a_.newLabel(), resume_label(), place};

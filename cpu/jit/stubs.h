@@ -48,8 +48,9 @@ struct Frame {
     // 0: the host's registers are the guest's. They are loaded by the first instruction that needs
     // them, and stored before anything else than host code may need the host's.
     u64 sse_absent, x87_absent;
-    u64 x87_masks;   // of PEXT: the control word's exception masks
-    u32 host_mxcsr;  // as C++ code expects it
+    std::array<u64, 4> shared;  // host addresses, while a block executes
+    u64 x87_masks;              // of PEXT: the control word's exception masks
+    u32 host_mxcsr;             // as C++ code expects it
     u16 host_control;
 };
 

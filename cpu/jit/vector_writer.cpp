@@ -92,6 +92,14 @@ HostCode encode(const Insn& insn, const Opcode& row, u8 reg, u8 rm, bool wide,
 
 }  // namespace
 
+MemoryUse vector_memory_use(const Insn& insn, const Opcode& row)
+{
+    const std::size_t at = is_rm(operand_of(row.operands[0])) ? 0 : 1;
+    if (!is_rm(operand_of(row.operands[at]))) return {};
+    const int bytes = memory_bytes(row.operands[at], insn.size);
+    return {bytes, at == 0 && row.flags.writes == 0, bytes == 16 && !may_be_unaligned(row)};
+}
+
 bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
 {
     if (row.carry != Carry::Copy) return false;
@@ -107,17 +115,15 @@ bool BlockWriter::write_vector(const Insn& insn, const Opcode& row)
     if (xmm && std::ranges::any_of(kinds, is_mm_in_memory)) return false;
     if (xmm) need_sse();
     if (mm) need_x87();
-    const bool stores = row.flags.writes == 0;
     if (insn.memory) {
-        const std::size_t at = is_rm(kinds[0]) ? 0 : 1;
-        const int bytes = memory_bytes(row.operands[at], insn.size);
+        const MemoryUse use = vector_memory_use(insn, row);
         access({.kind = Place::Kind::Operand,
                 .seg = insn.seg,
                 .bits = 8 * insn.address_bytes(),
-                .size = bytes,
-                .aligned = bytes == 16 && !may_be_unaligned(row),
+                .size = use.bytes,
+                .aligned = use.aligned,
                 .insn = &insn},
-               at == 0 && stores);
+               use.writes);
     }
     u8 reg = row.reg < 0 ? u8{0} : static_cast<u8>(row.reg), rm = 0;
     for (std::size_t i = 0; i < 2; ++i) {

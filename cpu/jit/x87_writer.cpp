@@ -4,7 +4,6 @@
 /// While the guest's x87 is in the host's, all its exceptions are masked. FIP, FDP and their like
 /// (SDM vol. 1, 8.1.8) cannot be the host's: the Cpu gets them at the end of the block, and on
 /// every way out before it.
-#include <algorithm>
 #include <utility>
 
 #include "cpu/jit/block_writer.h"
@@ -19,15 +18,10 @@ namespace {
 
 constexpr u16 kWait = 0x9B;
 
-/// An operand in memory: its size, and is it written? By opcode and ModRM.reg (SDM vol. 2D, tables
-/// None: not copied.
-struct MemoryForm {
-    u8 bytes = 0;
-    bool writes = false;
-};
-constexpr MemoryForm kNone{}, kIn2{2, false}, kIn4{4, false}, kIn8{8, false}, kIn10{10, false},
+/// Operands in memory by opcode and ModRM.reg (SDM vol. 2D, tables ). None: not copied.
+constexpr MemoryUse kNone{}, kIn2{2, false}, kIn4{4, false}, kIn8{8, false}, kIn10{10, false},
     kOut2{2, true}, kOut4{4, true}, kOut8{8, true}, kOut10{10, true};
-constexpr MemoryForm kMemoryForms[8][8] = {
+constexpr MemoryUse kMemoryForms[8][8] = {
     {kIn4, kIn4, kIn4, kIn4, kIn4, kIn4, kIn4, kIn4},
     {kIn4, kNone, kOut4, kOut4, kNone, kIn2, kNone, kOut2},
     {kIn4, kIn4, kIn4, kIn4, kIn4, kIn4, kIn4, kIn4},
@@ -92,29 +86,9 @@ HostCode encode(const Insn& insn, const HostMemory& memory)
     return host;
 }
 
-struct Codes {
-    u16 first, last;
-};
-/// Instructions that change no general register but their first operand, and no segment.
-constexpr Codes kOneResult[] = {
-    {0x00, 0x05},   {0x08, 0x0D},   {0x10, 0x15},   {0x18, 0x1D},   {0x20, 0x25},
-    {0x28, 0x2D},   {0x30, 0x35},   {0x38, 0x3D},   {0x40, 0x4F},   {0x80, 0x85},
-    {0x88, 0x8B},   {0x8D, 0x8D},   {0xA8, 0xA9},   {0xB0, 0xBF},   {0xC0, 0xC1},
-    {0xC6, 0xC7},   {0xD0, 0xD3},   {0x110, 0x117}, {0x128, 0x12F}, {0x140, 0x17F},
-    {0x190, 0x19F}, {0x1B6, 0x1B7}, {0x1BE, 0x1BF}, {0x1C6, 0x1C6}, {0x1D0, 0x1FE}};
-
-/// May the instruction change what the address of `other` is made of?
-bool may_change_address(const Insn& insn, const Opcode& row, const Insn& other)
-{
-    const auto is_part = [&](u8 reg) { return reg == other.base || reg == other.index_reg; };
-    if (row.code >= 0xD8 && row.code <= 0xDF) return is_fnstsw_ax(insn) && is_part(RAX);
-    if (row.code == kWait) return false;
-    const bool one = std::ranges::any_of(
-        kOneResult, [&](Codes c) { return c.first <= row.code && row.code <= c.last; });
-    return !one || is_part(insn.dst & 15);
-}
-
 }  // namespace
+
+MemoryUse x87_memory_use(const Insn& insn) { return kMemoryForms[opcode_of(insn)][reg_of(insn)]; }
 
 bool BlockWriter::write_x87(const Insn& insn, const Opcode& row)
 {
@@ -126,8 +100,8 @@ bool BlockWriter::write_x87(const Insn& insn, const Opcode& row)
     need_x87();
     if (is_fldcw(insn)) return write_fldcw(insn), true;
     if (insn.memory) {
-        const MemoryForm form = kMemoryForms[opcode_of(insn)][reg_of(insn)];
-        access(insn, form.bytes, form.writes);
+        const MemoryUse use = x87_memory_use(insn);
+        access(insn, use.bytes, use.writes);
     }
     const HostCode host = encode(insn, operand_);
     a_.embed(host.bytes.data(), host.size);

@@ -433,6 +433,9 @@ void TranslatedProgram::fill_slot(u32 slot)
     case 7:
     case 8: put_floats(); break;
     case 9: put_fldcw(); break;
+    case 10:
+    case 11:
+    case 12: put_fields(); break;
     default: break;
     }
     for (int tries = 0; tries < 6; ++tries) put_random();
@@ -541,6 +544,15 @@ void TranslatedProgram::put_floats()
         put_row(*floats_[pick(static_cast<u32>(floats_.size()))]);
 }
 
+/// Instructions with operands beside each other, of which RSI is the address.
+void TranslatedProgram::put_fields()
+{
+    put(load(RSI, target_offset(DS, 16), small()));
+    fields_ = true;
+    for (int tries = 0; tries < 8; ++tries) put_random();
+    fields_ = false;
+}
+
 /// fldcw [one of those there are]
 void TranslatedProgram::put_fldcw()
 {
@@ -581,6 +593,10 @@ TranslatedProgram::Code TranslatedProgram::random_instruction(const Opcode& row,
         if (row.reg >= 0) code[modrm] = static_cast<u8>((code[modrm] & 0xC7) | row.reg << 3);
         if (row.mod3 >= 0 || one_in(3))
             code[modrm] = static_cast<u8>(row.mod3 == 0 ? code[modrm] & 0x7F : code[modrm] | 0xC0);
+        if (fields_ && row.mod3 != 1) {  // [rsi + disp8]
+            code[modrm] = static_cast<u8>((code[modrm] & 0x38) | 0x40 | (small() ? 4 : 6));
+            code[modrm + 1] = static_cast<u8>(pick(40) - 4);
+        }
         if (row.rm >= 0) code[modrm] = static_cast<u8>((code[modrm] & 0xF8) | row.rm);
         if (decode(code, decode_mode_, insn) != DecodeResult::Ok) continue;
         if (&opcodes()[insn.opcode] != &row) continue;
@@ -598,7 +614,7 @@ TranslatedProgram::Code TranslatedProgram::aimed(const Opcode& row, Code code, c
     Code all;
     if (row.rules & kStringOp) {
         all = aim_string(insn);
-    } else if (insn.memory && !one_in(8)) {
+    } else if (insn.memory && !fields_ && !one_in(8)) {
         const bool narrow = insn.address_bytes() == 2;
         const bool base = insn.base < 16, index = insn.index_reg < 16;
         u32 target = target_offset(insn.seg, insn.size);

@@ -87,6 +87,7 @@ private:
     void put_patch();
     void put_loop();
     void put_floats();
+    void put_fields();
     void put_fldcw();
     void put_paging_change();
 
@@ -103,6 +104,7 @@ private:
     DecodeMode decode_mode_;
     std::vector<const Opcode*> copied_, vectors_, floats_, called_;
     u64 next_vector_ = 0;
+    bool fields_ = false;  // operands in memory are near [RSI]
     std::vector<u32> rows_;
     u16 selectors_[6] = {};
     u32 bases_[6] = {};
