@@ -46,6 +46,12 @@ public:
     virtual u8 read_task_priority() { return 0; }
     virtual void write_task_priority(u8 cr8) { static_cast<void>(cr8); }
 
+    /// The page that instructions at `address` are fetched from, where that is not the one of data.
+    virtual PageAccess code_page(u64 address) { return page(address); }
+
+    /// SMIACT#: accesses are made in system management mode from now on, or no longer.
+    virtual void smm_changed(bool active) { static_cast<void>(active); }
+
     /// AND mask of the A20 gate: all ones, or all but bit 20.
     virtual u64 a20_mask() const = 0;
 

@@ -33,6 +33,15 @@ u64 writable_cr4(const CpuModel& model)
     return mask;
 }
 
+u64 writable_efer(const CpuModel& model)
+{
+    u64 mask = 0;
+    if (model.has(Feature::Syscall)) mask |= kEferSce;
+    if (model.has(Feature::LongMode)) mask |= kEferLme | kEferLma;
+    if (model.has(Feature::Nx)) mask |= kEferNxe;
+    return mask;
+}
+
 }  // namespace
 
 u64 Cpu::read_cr(int index)
@@ -121,16 +130,31 @@ bool Cpu::write_cr4(u64 value)
 /// SDM vol. 3A, 2.2.1. LMA follows from LME and CR0.PG; LME cannot change under paging.
 bool Cpu::write_efer(u64 value)
 {
-    u64 writable = 0;
-    if (model_.has(Feature::Syscall)) writable |= kEferSce;
-    if (model_.has(Feature::LongMode)) writable |= kEferLme | kEferLma;
-    if (model_.has(Feature::Nx)) writable |= kEferNxe;
     const u64 changed = state.msr.efer ^ value;
-    if ((value & ~writable) || ((changed & kEferLme) && (state.cr0 & kCr0Pg)))
+    if ((value & ~writable_efer(model_)) || ((changed & kEferLme) && (state.cr0 & kCr0Pg)))
         return general_protection();
     state.msr.efer = (value & ~u64{kEferLma}) | (state.msr.efer & kEferLma);
     if (changed & kEferNxe) flush_tlb();
     return true;
+}
+
+/// What RSM finds, which the SMI's handler may have changed, all at once. False: these values do not go
+/// together (SDM vol. 3C, 34.3.2; APM vol. 3, RSM). The caller flushes the TLBs.
+bool Cpu::restore_controls(u64 cr0, u64 cr3, u64 cr4, u64 efer)
+{
+    const bool paging = (cr0 & kCr0Pg) != 0;
+    const bool long_mode = paging && (efer & kEferLme);
+    if (paging && !(cr0 & kCr0Pe)) return false;
+    if ((cr0 & kCr0Nw) && !(cr0 & kCr0Cd)) return false;
+    if (cr0 >> 32 != 0 || cr3 >> model_.physical_bits() != 0) return false;
+    if ((cr4 & ~writable_cr4(model_)) || (efer & ~writable_efer(model_))) return false;
+    if (((efer & kEferLma) != 0) != long_mode || (long_mode && !(cr4 & kCr4Pae))) return false;
+    state.cr0 = (cr0 & writable_cr0(model_)) | kCr0Et;
+    state.cr3 = cr3;
+    state.cr4 = cr4;
+    state.msr.efer = efer;
+    const bool pae = paging && (cr4 & kCr4Pae) && !long_mode;
+    return !pae || load_pdptes(cr3);
 }
 
 /// Bits that read as one, and what has to be watched, follow (SDM vol. 3B, 17.2). In 64-bit mode the upper
@@ -142,13 +166,19 @@ bool Cpu::write_dr(int index, u64 value)
     else if (index == 6) state.dr[6] = (value & 0xE00F) | 0xFFFF0FF0;
     else state.dr[7] = (value & 0xFFFF2FFF) | 0x400;
 
+    update_breakpoints();
+    flush_tlb();
+    return true;
+}
+
+/// Which kinds of accesses DR7 has watched.
+void Cpu::update_breakpoints()
+{
     code_breakpoints_ = data_breakpoints_ = false;
     for (int i = 0; i < 4; ++i) {
         if (!(state.dr[7] >> (2 * i) & 3)) continue;
         ((state.dr[7] >> (16 + 4 * i) & 3) == 0 ? code_breakpoints_ : data_breakpoints_) = true;
     }
-    flush_tlb();
-    return true;
 }
 
 }  // namespace reprise

@@ -60,6 +60,7 @@ void Cpu::reset()
     fresh.intr = state.intr;
     fresh.msr = msrs_after_reset(model_);
     fresh.ignne = state.ignne;
+    if (state.smm) bus_.smm_changed(false);
     if (at_least(Level::I80386)) fresh.cr0 = kCr0Et;
     if (at_least(Level::I80486)) fresh.cr0 |= kCr0Cd | kCr0Nw;
     fresh.gpr[RDX] = model_.signature;
@@ -97,11 +98,7 @@ void Cpu::state_loaded()
     jumps_.fill({});
     pending_link_ = via_ = nullptr;
     flags.set(state.rflags);
-    data_breakpoints_ = code_breakpoints_ = false;
-    for (int i = 0; i < 4; ++i) {
-        if (!(state.dr[7] >> (2 * i) & 3)) continue;
-        ((state.dr[7] >> (16 + 4 * i) & 3) == 0 ? code_breakpoints_ : data_breakpoints_) = true;
-    }
+    update_breakpoints();
     flush_tlb();
     restore_translations();
 }
@@ -268,14 +265,21 @@ void Cpu::deliver_fault()
         if (deliver(fault, false, false, false, state.rip)) return;
         const Fault second = fault_;
         if (fault.vector == kDoubleFault) {
-            fault_pending_ = false;
-            state.shutdown = true;
-            bus_.shutdown();
+            enter_shutdown();
             return;
         }
         fault = makes_double_fault(fault.vector, second.vector) ? Fault{kDoubleFault, true, 0}
                                                                  : second;
     }
+}
+
+/// The board resets the processor, which does nothing any more.
+void Cpu::enter_shutdown()
+{
+    fault_pending_ = false;
+    state.shutdown = true;
+    bus_.shutdown();
+    attention();
 }
 
 // ---- Between instructions ----------------------------------------------------------------------
@@ -288,6 +292,10 @@ bool Cpu::service_events()
         stop_at_ = until_;
         if (state.clock >= until_ || state.shutdown || (debug_ && debug_->hit)) return false;
 
+        if (smi_is_due()) {
+            enter_smm();
+            continue;
+        }
         if (state.pending_debug && !state.debug_shadow) {
             state.halted = false;
             state.dr[6] |= state.pending_debug;
@@ -541,7 +549,7 @@ u32 Cpu::gather(u64 ip, u8* bytes, u32 have, bool& crosses, u64& second_page, bo
             crosses = true;
             second_page = page.value;
         }
-        bytes[i] = static_cast<u8>(read_physical(page.value + linear % kPageSize, 1));
+        bytes[i] = fetch_byte(page.value + linear % kPageSize);
     }
     return 15;
 }
@@ -582,7 +590,7 @@ static void make_relative_to_block(Insn& insn)
 const u8* Cpu::code_memory(u64 physical)
 {
     if (physical >> 32 != 0) return nullptr;
-    const PageAccess access = bus_.page(page_of(physical));
+    const PageAccess access = bus_.code_page(page_of(physical));
     return access.shared ? nullptr : access.read;
 }
 

@@ -93,6 +93,8 @@ public:
     void set_intr(bool level);
     void set_ignne(bool level) { state.ignne = level; }
     void raise_nmi();
+    /// An edge on SMI#: taken between instructions, once, outside of system management mode.
+    void raise_smi();
 
     /// Lets `ticks` go by while halted.
     void idle(u64 ticks)
@@ -105,7 +107,8 @@ public:
     bool waiting() const
     {
         const bool wakes = (state.intr && (state.rflags & IF)) || state.pending_debug ||
-                           (state.nmi_pending && !state.nmi_blocked);
+                           (state.nmi_pending && !state.nmi_blocked) ||
+                           (state.smi_pending && !state.smm);
         return state.shutdown || (state.halted && !wakes);
     }
 
@@ -192,6 +195,8 @@ public:
     bool mode64() const { return decode_mode_.code_size == CodeSize::Bits64; }
     u8 iopl() const { return state.rflags >> 12 & 3; }
     bool at_least(Level level) const { return model_.at_least(level); }
+    /// System management mode and its pins.
+    bool has_smm() const { return at_least(Level::Pentium); }
 
     /// CR0 and CR4 allow SSE.
     bool sse_usable() const { return sse_usable_; }
@@ -416,6 +421,9 @@ public:
     [[nodiscard]] bool system_enter();
     [[nodiscard]] bool system_exit(bool wide);
 
+    /// RSM.
+    [[nodiscard]] bool resume_from_smm();
+
     u64 time_stamp() const { return clock_now() + state.tsc_offset; }
     Bus& bus() { return bus_; }
     void halt(const Insn& insn);
@@ -499,6 +507,8 @@ private:
     void write_piece(const TlbEntry& e, u64 linear, int size, u64 value);
     u64 read_physical(u64 address, int size);
     void write_physical(u64 address, int size, u64 value);
+    u8 fetch_byte(u64 physical);
+    u64 a20_mask() const;
     void code_written(u64 physical, int size);
     void refresh_segment(u8 seg);
 
@@ -506,6 +516,8 @@ private:
     bool write_cr0(u64 value);
     bool write_cr3(u64 value);
     bool write_cr4(u64 value);
+    [[nodiscard]] bool restore_controls(u64 cr0, u64 cr3, u64 cr4, u64 efer);
+    void update_breakpoints();
 
     // cpu.cpp
     void sync_in();
@@ -518,6 +530,7 @@ private:
     bool service_events();
     [[nodiscard]] bool take_interrupt(bool nmi);
     void deliver_fault();
+    void enter_shutdown();
     void run_block(Block& block, u64 budget);
     void cut_block();
     void uncut();
@@ -526,6 +539,12 @@ private:
     u64 linear_mask() const;
     u64 code_limit() const;
     void forget_blocks();
+
+    // smm.cpp
+    bool smi_is_due() const;
+    void enter_smm();
+    u64 read_save_area(u64 offset, int size);
+    void write_save_area(u64 offset, int size, u64 value);
 
     // interrupts.cpp
     [[nodiscard]] bool deliver(const Fault& fault, bool software, bool is_int_n, bool external,

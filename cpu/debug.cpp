@@ -62,7 +62,7 @@ void Cpu::watch_access(u64 linear, int size, bool write)
 /// 0, not present, where there is no memory: chips are not asked.
 u64 Cpu::peek_table_entry(u64 physical, int size) const
 {
-    physical &= bus_.a20_mask();
+    physical &= a20_mask();
     const u8* page = bus_.page(page_of(physical)).read;
     u64 entry = 0;
     if (page) std::memcpy(&entry, page + physical % kPageSize, static_cast<std::size_t>(size));
@@ -72,7 +72,7 @@ u64 Cpu::peek_table_entry(u64 physical, int size) const
 /// SDM vol. 3A, 4.3 to 4.5; vol. 1, 3.3.7.1 (canonical addresses).
 std::optional<u64> Cpu::probe(u64 linear) const
 {
-    if (!(state.cr0 & kCr0Pg)) return linear & linear_mask_ & bus_.a20_mask();
+    if (!(state.cr0 & kCr0Pg)) return linear & linear_mask_ & a20_mask();
     if (long_mode() ? !is_canonical(linear) : linear >> 32 != 0) return std::nullopt;
     constexpr u64 kPresentBit = 1 << 0, kLargeBit = 1 << 7;
     const bool wide = (state.cr4 & kCr4Pae) != 0;
@@ -96,7 +96,7 @@ std::optional<u64> Cpu::probe(u64 linear) const
         const u64 within = (u64{1} << shift) - 1;
         // PSE-36: bits 20..13 of a 4 MiB page's entry are bits 39..32 of its address.
         const u64 high = !wide && level == 2 ? (entry & 0x1FE000) << 19 : 0;
-        return ((table & ~within) | high | (linear & within)) & bus_.a20_mask();
+        return ((table & ~within) | high | (linear & within)) & a20_mask();
     }
 }
 

@@ -145,9 +145,15 @@ void Cpu::code_written(u64 physical, int size)
     if (blocks_.is_code(physical, length)) blocks_.invalidate(physical, length);
 }
 
+/// Since the P6 the A20 gate has no effect in system management mode (SDM vol. 3C, 34.5.1).
+u64 Cpu::a20_mask() const
+{
+    return state.smm && at_least(Level::PentiumPro) ? ~u64{0} : bus_.a20_mask();
+}
+
 u64 Cpu::read_physical(u64 address, int size)
 {
-    address &= bus_.a20_mask();
+    address &= a20_mask();
     const PageAccess host = bus_.page(page_of(address));
     if (host.read) return load(host.read + address % kPageSize, size);
     const u64 value = bus_.read_memory(address, size);
@@ -155,9 +161,16 @@ u64 Cpu::read_physical(u64 address, int size)
     return value;
 }
 
+/// Of an instruction that is not decoded from its page in one piece.
+u8 Cpu::fetch_byte(u64 physical)
+{
+    const PageAccess host = bus_.code_page(page_of(physical));
+    return host.read ? host.read[physical % kPageSize] : static_cast<u8>(read_physical(physical, 1));
+}
+
 void Cpu::write_physical(u64 address, int size, u64 value)
 {
-    address &= bus_.a20_mask();
+    address &= a20_mask();
     const PageAccess host = bus_.page(page_of(address));
     if (!host.write) {
         bus_.write_memory(address, size, value);

@@ -172,7 +172,7 @@ TlbEntry* Cpu::translate(u64 linear, Access access, Rights rights)
 
     PageMapping mapping{page, true};
     if (paging && !walk(linear, access, rights, mapping)) return nullptr;
-    mapping.physical &= bus_.a20_mask();
+    mapping.physical &= a20_mask();
     return &fill_entry(tlb, tlb.claim(page, mapping));
 }
 
@@ -197,7 +197,7 @@ TlbEntry& Cpu::fill_entry(Tlb& tlb, TlbEntry& e)
 Fallible<u64> Cpu::translate_fetch(u64 linear)
 {
     const u64 page = page_of(linear);
-    if (!(state.cr0 & kCr0Pg)) return page & bus_.a20_mask();
+    if (!(state.cr0 & kCr0Pg)) return page & a20_mask();
     FetchTlb& fetches = fetches_[user_];
     if (const PageMapping* known = fetches.find(page)) return known->physical;
 
@@ -208,7 +208,7 @@ Fallible<u64> Cpu::translate_fetch(u64 linear)
     }
     PageMapping mapping;
     if (!walk(linear, Access::Fetch, user_ ? Rights::User : Rights::Supervisor, mapping)) return {};
-    mapping.physical &= bus_.a20_mask();
+    mapping.physical &= a20_mask();
     fetches.add(page, mapping);
     return mapping.physical;
 }

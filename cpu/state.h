@@ -122,6 +122,9 @@ struct CpuState {
     bool ignne = false;            // level of the IGNNE# pin: unmasked x87 exceptions are ignored
     bool nmi_pending = false;      // an edge on NMI that has not been taken
     bool nmi_blocked = false;      // until IRET
+    bool smi_pending = false;      // an edge on SMI# that has not been taken
+    bool smm = false;              // in system management mode: the level of SMIACT#
+    u32 smbase = 0x30000;          // where its memory is
     bool interrupt_shadow = false;  // after STI, MOV SS, POP SS: no interrupt before the next
     bool debug_shadow = false;     // after MOV SS, POP SS: nor a debug trap
     bool interrupt_taken = false;  // its handler's first instruction comes before the next interrupt
@@ -157,6 +160,9 @@ struct CpuState {
         v("ignne", ignne);
         v("nmi_pending", nmi_pending);
         v("nmi_blocked", nmi_blocked);
+        v("smi_pending", smi_pending);
+        v("smm", smm);
+        v("smbase", smbase);
         v("interrupt_shadow", interrupt_shadow);
         v("debug_shadow", debug_shadow);
         v("interrupt_taken", interrupt_taken);

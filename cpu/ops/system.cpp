@@ -424,6 +424,17 @@ struct CacheControl {
     }
 };
 
+/// The end of an SMI's handler; the processor goes on where it was, whatever its mode.
+struct Rsm {
+    template <class, Kind, Kind>
+    static Flow execute(Cpu& cpu, const Insn& insn)
+    {
+        cpu.at(insn);
+        if (!cpu.resume_from_smm()) return {};
+        return cpu.leave(&insn);
+    }
+};
+
 // ---- Undefined, and nothing at all ----------------------------------------------------------------------
 
 struct Ud {
@@ -481,6 +492,8 @@ constexpr auto kRows = std::to_array<Opcode>({
     row<CacheControl>(0x108, "invd", {.level = Level::I80486}),
     row<CacheControl>(0x109, "wbinvd", {.level = Level::I80486}),
     row<Ud>          (0x10B, "ud2", {.carry = End}),
+
+    row<Rsm>         (0x1AA, "rsm", {.carry = End, .level = Level::Pentium}),
 
     row<MovFromControl, Rv, Cd>(0x120, "mov", {.level = Level::I80386, .rules = kFullWidth}),
     row<MovFromDebug, Rv, Dd>  (0x121, "mov", {.level = Level::I80386, .rules = kFullWidth}),

@@ -96,10 +96,6 @@ constexpr Rule kRules[] = {
      [](const Case& c, What what) {
          return what == What::OnlyTheirs && c.z.mnemonic == ZYDIS_MNEMONIC_RDPMC;
      }},
-    {"RSM", "Outside system management mode, which no model has, RSM is undefined.",
-     [](const Case& c, What what) {
-         return what == What::OnlyTheirs && c.z.mnemonic == ZYDIS_MNEMONIC_RSM;
-     }},
     {"UD0 and UD1", "They exist to be undefined.",
      [](const Case& c, What what) {
          return what == What::OnlyTheirs &&

@@ -47,6 +47,8 @@ public:
 
     u32 read_port(u16 port, int size) override { return on_read_port(port, size); }
     void write_port(u16 port, int size, u32 value) override { on_write_port(port, size, value); }
+    void smm_changed(bool active) override { smiact = active; }
+    bool smiact = false;
     u8 acknowledge_interrupt() override
     {
         on_acknowledge();
