@@ -89,7 +89,9 @@ void IoApic::end_of_interrupt(u8 vector)
 bool IoApic::may_raise_nmi() const
 {
     return std::ranges::any_of(state.ioredtbl, [](u64 entry) {
-        return !bit(entry, kMask) && delivery_of(entry) == ApicDelivery::Nmi;
+        const ApicDelivery delivery = delivery_of(entry);
+        return !bit(entry, kMask) &&
+               (delivery == ApicDelivery::Nmi || delivery == ApicDelivery::Smi);
     });
 }
 

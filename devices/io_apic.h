@@ -45,7 +45,7 @@ public:
     /// A local APIC's EOI message.
     void end_of_interrupt(u8 vector);
 
-    /// An entry may cause an NMI.
+    /// An entry may cause an NMI or SMI.
     bool may_raise_nmi() const;
 
     /// RESET: the input pins keep their levels.

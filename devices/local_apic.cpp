@@ -220,8 +220,7 @@ bool LocalApic::receive(const ApicMessage& message)
     return deliver(message.delivery, message.vector, message.level);
 }
 
-/// SMI, INIT and start-up find nobody: there is no system management mode, and INIT is for the
-/// other processors that this machine has not.
+/// INIT and start-up find nobody: they are for the other processors that this machine has not.
 bool LocalApic::deliver(ApicDelivery delivery, u8 vector, bool level)
 {
     switch (delivery) {
@@ -230,13 +229,16 @@ bool LocalApic::deliver(ApicDelivery delivery, u8 vector, bool level)
     case ApicDelivery::Nmi:
         if (on_nmi) on_nmi();
         return true;
+    case ApicDelivery::Smi:
+        if (on_smi) on_smi();
+        return true;
     case ApicDelivery::ExtInt:
         if (!software_enabled()) return false;
         state.ext_int = true;
         update();
         return true;
     default:
-        if (on_log) on_log("local APIC: SMI, INIT and start-up messages have no effect here");
+        if (on_log) on_log("local APIC: INIT and start-up messages have no effect here");
         return true;
     }
 }
@@ -293,7 +295,9 @@ void LocalApic::lint_changed(int pin, bool rose)
 
 bool LocalApic::may_raise_nmi() const
 {
-    return !bypassed() && !is_masked(Lint0) && delivery_of(state.lvt[Lint0]) == ApicDelivery::Nmi;
+    const ApicDelivery delivery = delivery_of(state.lvt[Lint0]);
+    return !bypassed() && !is_masked(Lint0) &&
+           (delivery == ApicDelivery::Nmi || delivery == ApicDelivery::Smi);
 }
 
 // ---- The interrupt command register ------------------------------------------------------------

@@ -88,6 +88,7 @@ public:
 
     std::function<void(bool level)> on_intr;  ///< INTR of the processor's core
     std::function<void()> on_nmi;             ///< an edge on its NMI
+    std::function<void()> on_smi;             ///< an edge on its SMI#
     /// INTA cycle on the bus: the vector of the external controller (8259A).
     std::function<u8()> on_external_acknowledge;
     /// EOI message: a level-triggered interrupt has ended.
@@ -113,7 +114,7 @@ public:
     u8 read_cr8() const { return state.tpr >> 4; }
     void write_cr8(u8 value);
 
-    /// Something may cause an NMI through a local vector.
+    /// Something may cause an NMI or SMI through a local vector.
     bool may_raise_nmi() const;
 
     /// RESET: the input pins keep their levels.

@@ -68,6 +68,8 @@ public:
     void apic_base_changed(u64 value) override;
     u8 read_task_priority() override { return local_apic.read_cr8(); }
     void write_task_priority(u8 cr8) override;
+    PageAccess code_page(u64 address) override { return memory.code_page(address); }
+    void smm_changed(bool active) override { host_bridge.set_smiact(active); }
     u64 a20_mask() const override { return a20_ ? ~u64{0} : ~(u64{1} << 20); }
     void shutdown() override { request_reset(); }
 

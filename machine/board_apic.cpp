@@ -38,6 +38,7 @@ void Board::connect_apic()
         kChipsetLayer);
     io_apic.on_message = [this](const ApicMessage& message) { return local_apic.receive(message); };
     local_apic.on_eoi = [this](u8 vector) { io_apic.end_of_interrupt(vector); };
+    local_apic.on_smi = [this] { cpu.raise_smi(); };
     local_apic.on_log = [this](std::string_view message) { log(message); };
     for (int input = kFirstHpetInput; input < IoApic::kInputs; ++input)
         io_apic.set_pin(input, true);
@@ -96,8 +97,9 @@ void Board::update_timer_irqs()
 
 // ---- Power management --------------------------------------------------------------------------
 
-/// There is no SMM. The two commands with which ACPI takes the machine over from the firmware are
-/// carried out here, as the firmware's SMI handler would.
+/// The two commands with which ACPI takes the machine over from the firmware are carried out here:
+/// SeaBIOS leaves them to the machine, and with or without an SMI#, its handler does nothing about
+/// them.
 void Board::connect_power_management()
 {
     pci.attach(kIsaSlot, kPmFunction, pm.config);
@@ -107,7 +109,8 @@ void Board::connect_power_management()
         powered_off_ = true;
         cpu.limit_run(0);
     };
-    pm.on_smi = [this](u8 command) {
+    pm.on_smi = [this] { cpu.raise_smi(); };
+    pm.on_apm_command = [this](u8 command) {
         if (command == kAcpiEnable || command == kAcpiDisable)
             pm.set_sci_enable(command == kAcpiEnable);
     };

@@ -2,6 +2,8 @@
 /// firmware moves.
 #include "machine/board.h"
 
+#include <algorithm>
+
 namespace reprise {
 
 namespace {
@@ -40,6 +42,7 @@ void Board::connect_pci()
     host_bridge.on_pam_changed = [this](u32 first, u32 last, bool read_ram, bool write_ram) {
         memory.set_shadow(first, u64{last} - first + 1, read_ram, write_ram);
     };
+    host_bridge.on_smram_changed = [this](bool data, bool code) { memory.set_smram(data, code); };
     ide.config.on_bar_changed = [this](int bar, const PciDevice::Mapping& mapping) {
         if (bar != PiixIde::kBusMasterBar) return;
         io.unmap(bus_master_ports_);
@@ -151,7 +154,12 @@ bool Board::poke(u64 physical, std::span<const u8> bytes)
 {
     const PageAccess access = memory.page(physical);
     if (access.read && !access.write) return false;
-    memory.write_block(physical, bytes);
+    if (access.write) {
+        std::ranges::copy(bytes, access.write + physical % 0x1000);
+        cpu.memory_written(physical, bytes.size());
+    } else {
+        memory.write_block(physical, bytes);
+    }
     return true;
 }
 

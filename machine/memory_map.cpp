@@ -80,6 +80,14 @@ void MemoryMap::set_shadow(u64 first, u64 size, bool read_ram, bool write_ram)
     if (on_changed) on_changed(first, size);
 }
 
+void MemoryMap::set_smram(bool data, bool code)
+{
+    if (data == smram_data_ && code == smram_code_) return;
+    smram_data_ = data;
+    smram_code_ = code;
+    if (on_changed) on_changed(kVgaWindow, kVgaWindowSize);
+}
+
 const MemoryMap::Mapping* MemoryMap::find(u64 address) const
 {
     for (auto m = mappings_.rbegin(); m != mappings_.rend(); ++m)
@@ -87,7 +95,26 @@ const MemoryMap::Mapping* MemoryMap::find(u64 address) const
     return nullptr;
 }
 
+bool MemoryMap::is_smram(u64 address) const
+{
+    return address - kVgaWindow < kVgaWindowSize && address < ram.size();
+}
+
 PageAccess MemoryMap::page(u64 address)
+{
+    const u64 page = address & ~(kPage - 1);
+    if (smram_data_ && is_smram(page)) return {ram.data() + page, ram.data() + page};
+    return bus_page(page);
+}
+
+PageAccess MemoryMap::code_page(u64 address)
+{
+    const u64 page = address & ~(kPage - 1);
+    if (smram_code_ && is_smram(page)) return {ram.data() + page, ram.data() + page};
+    return bus_page(page);
+}
+
+PageAccess MemoryMap::bus_page(u64 address)
 {
     const u64 page = address & ~(kPage - 1);
     if (const Mapping* m = find(page)) {
@@ -132,7 +159,7 @@ void MemoryMap::read_block(u64 address, std::span<u8> out)
 {
     while (!out.empty()) {
         const std::size_t n = std::min<std::size_t>(out.size(), kPage - address % kPage);
-        const PageAccess access = page(address);
+        const PageAccess access = bus_page(address);
         if (access.read) std::memcpy(out.data(), access.read + address % kPage, n);
         else
             for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<u8>(read(address + i, 1));
@@ -145,7 +172,7 @@ void MemoryMap::write_block(u64 address, std::span<const u8> data)
 {
     while (!data.empty()) {
         const std::size_t n = std::min<std::size_t>(data.size(), kPage - address % kPage);
-        const PageAccess access = page(address);
+        const PageAccess access = bus_page(address);
         if (access.write) {
             std::memcpy(access.write + address % kPage, data.data(), n);
             if (on_written) on_written(address, n);

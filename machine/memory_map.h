@@ -50,10 +50,13 @@ public:
 
     /// Shadow RAM: where reads and writes of a range below 1 MiB go (82441FX, PAM registers).
     void set_shadow(u64 first, u64 size, bool read_ram, bool write_ram);
+    /// SMRAM: RAM at A0000..BFFFF in front of the video card, for data and for code (82441FX, SMRAM).
+    void set_smram(bool data, bool code);
     /// What lies at C0000..FFFFF where reads do not go to RAM, from offset 0 = C0000h.
     std::span<u8> shadowed_rom() { return rom_; }
 
     PageAccess page(u64 address);
+    PageAccess code_page(u64 address);
     /// Would reading there ask a chip?
     bool is_mmio(u64 address) const
     {
@@ -63,7 +66,7 @@ public:
     u64 read(u64 address, int size);
     void write(u64 address, int size, u64 value);
 
-    /// Bus masters: any length, may cross pages.
+    /// Bus masters: any length, may cross pages; they do not see SMRAM.
     void read_block(u64 address, std::span<u8> out);
     void write_block(u64 address, std::span<const u8> data);
 
@@ -90,6 +93,8 @@ private:
     static constexpr u64 kShadowFirst = 0xC0000, kShadowSize = 0x40000;
 
     Region add(Mapping mapping);
+    PageAccess bus_page(u64 address);
+    bool is_smram(u64 address) const;
     const Mapping* find(u64 address) const;
     void changed(const Mapping& mapping);
 
@@ -97,6 +102,7 @@ private:
     Region regions_given_ = 0;
     std::array<Shadow, kShadowSize / 0x1000> shadow_{};
     std::vector<u8> rom_;
+    bool smram_data_ = false, smram_code_ = false;
 };
 
 }  // namespace reprise

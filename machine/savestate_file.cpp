@@ -19,7 +19,7 @@ namespace reprise {
 namespace {
 
 constexpr std::string_view kMagic = "REPRISE\x1A";
-constexpr u16 kMajor = 1, kMinor = 0;
+constexpr u16 kMajor = 2, kMinor = 0;
 constexpr std::size_t kFileHeaderBytes = 64, kChunkHeaderBytes = 48, kHashBytes = 8;
 constexpr std::string_view kChunkTag = "CHNK", kEndTag = "ENDS";
 constexpr u32 kFlagRequired = 1, kFlagCompressed = 2;

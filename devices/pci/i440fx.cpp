@@ -50,6 +50,12 @@ void I440Fx::announce()
     announce_smram();
 }
 
+void I440Fx::set_smiact(bool active)
+{
+    smiact = active;
+    announce_smram();
+}
+
 /// D_LCK clears D_OPEN and makes itself, D_OPEN and G_SMRAME read-only until reset.
 void I440Fx::written(u8 offset, u8 before)
 {
@@ -77,11 +83,12 @@ void I440Fx::announce_pam(int index)
     segment(first + 0x4000, 0x4000, value >> 4);
 }
 
+/// D_CLS leaves SMRAM to code alone, so that a handler can reach the screen behind it.
 void I440Fx::announce_smram()
 {
     const u8 smram = config.config(kSmram);
-    const bool open = (smram & kDOpen) && (smram & kGSmrame) && !(smram & kDClosed);
-    if (on_smram_changed) on_smram_changed(open);
+    const bool open = (smram & kGSmrame) && (smiact || (smram & kDOpen));
+    if (on_smram_changed) on_smram_changed(open && !(smram & kDClosed), open);
 }
 
 }  // namespace reprise

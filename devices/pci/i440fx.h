@@ -18,16 +18,25 @@ public:
     /// or nothing). Called for the segments between C0000h and FFFFFh whose PAM
     /// register was written.
     std::function<void(u32 first, u32 last, bool read_ram, bool write_ram)> on_pam_changed;
-    /// A0000h..BFFFFh outside of system management mode: DRAM rather than the video card.
-    std::function<void(bool open)> on_smram_changed;
+    /// For the processor A0000h..BFFFFh is DRAM rather than the video card: where it reads and
+    /// writes data, and where it fetches code. PCI masters never see that.
+    std::function<void(bool data, bool code)> on_smram_changed;
+
+    /// The processor is in system management mode (SMIACT#, EXF4#).
+    void set_smiact(bool active);
 
     void reset();
     /// Calls the outputs with what they are now: after a state has been loaded.
     void announce();
 
-    void visit(auto& v) { v("config", config.state); }
+    void visit(auto& v)
+    {
+        v("config", config.state);
+        v("smiact", smiact);
+    }
 
     PciDevice config;
+    bool smiact = false;
 
 private:
     void written(u8 offset, u8 before);

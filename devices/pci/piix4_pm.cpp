@@ -13,7 +13,8 @@ constexpr u8 kPmIoSpaceEnable = 0x01;
 
 // I/O space.
 constexpr u16 kPmSts = 0x00, kPmEn = 0x02, kPmCntrl = 0x04, kPmTmr = 0x08, kGpSts = 0x0C,
-              kGpEn = 0x0E, kLvl2 = 0x14, kGpiReg = 0x30, kLegacyEnd = 0x38;
+              kGpEn = 0x0E, kLvl2 = 0x14, kGlbSts = 0x18, kGlbCtl = 0x28, kGpiReg = 0x30,
+              kLegacyEnd = 0x38;
 constexpr u16 kTimerBytes = 4;
 
 // PMSTS and PMEN.
@@ -24,6 +25,9 @@ constexpr u16 kEnableBits = kTimerOverflow | kGlobal | kPowerButton | kRtc;
 // PMCNTRL: SCI_EN, BRLD_EN_BM, SUS_TYP; SUS_EN and GBL_RLS read as 0.
 constexpr int kSciEnable = 0, kSuspendEnable = 13;
 constexpr u16 kControlBits = 0x1C03;
+constexpr u8 kApmStatus = 1 << 5;  // GLBSTS: APM_STS
+constexpr u8 kSmiEnable = 1 << 0;  // GLBCTL, byte 0: SMI_EN
+constexpr u8 kEndOfSmi = 1 << 0;   // GLBCTL, byte 2: EOS
 constexpr u16 kGpEnBits = 0x0F01;  // LID, RI, BATLOW, USB, THRM
 
 constexpr int kOverflowBit = 23;
@@ -44,8 +48,6 @@ Piix4Pm::Piix4Pm(Scheduler& scheduler)
     config.declare(kPmba, 0x01, 0xC0);
     config.declare(kPmba + 1, 0x00, 0xFF);
     for (u8 offset = 0x44; offset < 0x80; ++offset) config.declare(offset, 0x00, 0xFF);
-    // There is no system management mode: firmware finds it set up, which is what APMC_EN tells it.
-    config.declare(kApmcEnableByte, kApmcEnable, 0x00);
     config.declare(kPmRegMisc, 0x00, 0x01);
     config.on_written = [this](u8 offset, u8) {
         if (offset == kPmba || offset == kPmba + 1 || offset == kPmRegMisc) announce_io();
@@ -113,7 +115,12 @@ void Piix4Pm::write_apm(u16 offset, u8 value)
         return;
     }
     state.apmc = value;
-    if (on_smi) on_smi(value);
+    if (on_apm_command) on_apm_command(value);
+    const bool enabled = config.config(kApmcEnableByte) & kApmcEnable;
+    if (!enabled || !(state.legacy[kGlbCtl] & kSmiEnable)) return;
+    state.legacy[kGlbSts] |= kApmStatus;
+    state.legacy[kGlbCtl + 2] &= static_cast<u8>(~kEndOfSmi);
+    if (on_smi) on_smi();
 }
 
 // ---- Registers ---------------------------------------------------------------------------------
@@ -159,6 +166,7 @@ void Piix4Pm::write_word(u16 offset, u16 value, u16 mask)
     case kPmEn: state.pmen = merged(state.pmen) & kEnableBits; return;
     case kPmCntrl: return write_control(merged(state.pmcntrl));
     case kGpEn: state.gpen = merged(state.gpen) & kGpEnBits; return;
+    case kGlbSts: state.legacy[kGlbSts] &= static_cast<u8>(~(value & kApmStatus)); return;
     case kPmTmr:
     case kPmTmr + 2:
     case kGpSts:

@@ -1,9 +1,12 @@
 /// Intel 82371AB (PIIX4), function 3: power management, with the chip's two APM registers.
 ///
 /// Datasheet: Intel 290562, "82371AB PCI-to-ISA / IDE Xcelerator (PIIX4)". Names are the
-/// datasheet's: PMBA, PMREGMISC, DEVACTB, PMSTS, PMEN, PMCNTRL, PMTMR, GPSTS, GPEN, APMC, APMS. The
-/// registers that ACPI describes are complete (PM1, timer, GPE0); of the legacy half (device
-/// monitors, clock control) there is storage, and the SMBus controller is not there.
+/// datasheet's: PMBA, PMREGMISC, DEVACTB, PMSTS, PMEN, PMCNTRL, PMTMR, GPSTS, GPEN, GLBSTS,
+/// GLBCTL, APMC, APMS. The registers that ACPI describes are complete (PM1, timer, GPE0); of the
+/// legacy half there is SMI# by software, through APMC; of the rest (device monitors, clock
+/// control) there is storage, and the SMBus controller is not there.
+///
+/// EOS, which software sets to get the next SMI#, does not hold it back: SeaBIOS never sets it.
 ///
 /// The timer is never ticked: it counts from `timer_since`, and one event marks the moment at which
 /// its overflow interrupts.
@@ -60,8 +63,9 @@ public:
     /// SUS_EN was written: enter the sleeping state that SUS_TYP says, 0 being "soft off". The chip
     /// takes every other state as one that has been woken from at once.
     std::function<void()> on_soft_off;
-    /// APMC was written: an SMI#, which firmware would answer.
-    std::function<void(u8 command)> on_smi;
+    /// APMC was written, whether that is an SMI# or not.
+    std::function<void(u8 command)> on_apm_command;
+    std::function<void()> on_smi;  ///< SMI#, a pulse
 
     /// The PM I/O space, by bytes of its 64.
     u8 read(u16 offset);
@@ -70,7 +74,7 @@ public:
     u8 read_apm(u16 offset) const { return offset & 1 ? state.apms : state.apmc; }
     void write_apm(u16 offset, u8 value);
 
-    /// What firmware's SMI handler does for the ACPI enable and disable commands.
+    /// SCI_EN, from outside of the PM I/O space.
     void set_sci_enable(bool on);
     void press_power_button();
 

@@ -17,7 +17,7 @@ constexpr u16 kId = 0x20, kVersion = 0x30, kTpr = 0x80, kApr = 0x90, kPpr = 0xA0
               kPerformance = 0x340, kLint0 = 0x350, kLint1 = 0x360, kError = 0x370,
               kInitialCount = 0x380, kCurrentCount = 0x390, kDivide = 0x3E0;
 constexpr u32 kMasked = 1 << 16, kPeriodic = 1 << 17, kLevel = 1 << 15, kLowActive = 1 << 13;
-constexpr u32 kExtInt = 7 << 8, kNmi = 4 << 8;
+constexpr u32 kExtInt = 7 << 8, kNmi = 4 << 8, kSmi = 2 << 8;
 constexpr u32 kDivideBy1 = 0xB;
 constexpr u8 kExternalVector = 0x0D;
 
@@ -26,13 +26,14 @@ struct Board {
     Scheduler scheduler;
     LocalApic apic{scheduler, true};
     bool intr = false;
-    int nmis = 0, external = 0;
+    int nmis = 0, smis = 0, external = 0;
     std::vector<u8> ended;
 
     explicit Board(bool enable = true)
     {
         apic.on_intr = [this](bool level) { intr = level; };
         apic.on_nmi = [this] { ++nmis; };
+        apic.on_smi = [this] { ++smis; };
         apic.on_external_acknowledge = [this] { return ++external, kExternalVector; };
         apic.on_eoi = [this](u8 vector) { ended.push_back(vector); };
         if (enable) write(kSvr, 0x1FF);
@@ -246,6 +247,17 @@ TEST(LocalApic, Lint1IsAnNmiByItsEntryAndOncePerEdge)
     board.apic.set_lint(1, true);
     board.apic.set_lint(1, true);
     EXPECT_EQ(board.nmis, 1);
+}
+
+TEST(LocalApic, AnSmiGoesToItsPin)
+{
+    Board board;
+    board.write(kLint0, kSmi);
+    board.apic.set_lint(0, true);
+    EXPECT_EQ(board.smis, 1);
+    EXPECT_EQ(board.taken(), -1);
+    EXPECT_TRUE(board.apic.receive({.delivery = ApicDelivery::Smi}));
+    EXPECT_EQ(board.smis, 2);
 }
 
 TEST(LocalApic, AFixedLint0CanBeLevelTriggered)

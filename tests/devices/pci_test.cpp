@@ -182,7 +182,7 @@ TEST(I440Fx, SmramIsLockedUntilReset)
 {
     I440Fx bridge;
     bool open = false;
-    bridge.on_smram_changed = [&](bool level) { open = level; };
+    bridge.on_smram_changed = [&](bool data, bool) { open = data; };
     EXPECT_EQ(bridge.config.read(0x72, 1), 0x02u);
     bridge.config.write(0x72, 1, 0x48);
     EXPECT_TRUE(open);
@@ -191,8 +191,44 @@ TEST(I440Fx, SmramIsLockedUntilReset)
     bridge.config.write(0x72, 1, 0x48);
     EXPECT_FALSE(open);
     EXPECT_EQ(bridge.config.read(0x72, 1), 0x1Au);
+    bridge.set_smiact(true);
+    EXPECT_TRUE(open) << "for the handler it is not locked";
+    bridge.config.write(0x72, 1, 0x00);
+    EXPECT_TRUE(open) << "G_SMRAME is locked too";
+    bridge.set_smiact(false);
+    EXPECT_FALSE(open);
     bridge.reset();
     EXPECT_EQ(bridge.config.read(0x72, 1), 0x02u);
+}
+
+TEST(I440Fx, SmramIsVisibleAsItsRegisterSays)  // 290549, SMRAM
+{
+    struct Case {
+        u8 smram;
+        bool data, code;          // of programs
+        bool smm_data, smm_code;  // in system management mode
+    };
+    for (const Case& c :
+         {Case{0x00, false, false, false, false},  // G_SMRAME is off
+          Case{0x40, false, false, false, false}, Case{0x08, false, false, true, true},
+          Case{0x48, true, true, true, true},        // D_OPEN
+          Case{0x28, false, false, false, true}}) {  // D_CLS
+        I440Fx bridge;
+        bool data = false, code = false;
+        bridge.on_smram_changed = [&](bool for_data, bool for_code) {
+            data = for_data;
+            code = for_code;
+        };
+        bridge.config.write(0x72, 1, c.smram);
+        EXPECT_EQ(data, c.data) << int{c.smram};
+        EXPECT_EQ(code, c.code) << int{c.smram};
+        bridge.set_smiact(true);
+        EXPECT_EQ(data, c.smm_data) << int{c.smram};
+        EXPECT_EQ(code, c.smm_code) << int{c.smram};
+        bridge.set_smiact(false);
+        EXPECT_EQ(data, c.data) << int{c.smram};
+        EXPECT_EQ(code, c.code) << int{c.smram};
+    }
 }
 
 TEST(Piix3, PirqsFollowTheirRouting)

@@ -22,15 +22,16 @@ struct Board {
     Piix4Pm pm{scheduler};
     std::vector<std::pair<u64, bool>> sci;
     std::vector<std::pair<bool, u16>> io;
-    std::vector<u8> smi;
-    int off = 0;
+    std::vector<u8> commands;
+    int smis = 0, off = 0;
 
     Board()
     {
         pm.on_sci = [this](bool level) { sci.emplace_back(now(), level); };
         pm.on_io_changed = [this](bool enabled, u16 base) { io.emplace_back(enabled, base); };
         pm.on_soft_off = [this] { ++off; };
-        pm.on_smi = [this](u8 command) { smi.push_back(command); };
+        pm.on_apm_command = [this](u8 command) { commands.push_back(command); };
+        pm.on_smi = [this] { ++smis; };
     }
 
     u64 now() const { return Piix4Pm::kClk.ticks(scheduler.now()); }
@@ -61,7 +62,7 @@ TEST(Piix4Pm, IsFunction3OfAPiix4)
     EXPECT_EQ(board.pm.config.read(0x00, 4), 0x71138086u);
     EXPECT_EQ(board.pm.config.read(0x0A, 2), 0x0680u);
     EXPECT_EQ(board.pm.config.read(0x3D, 1), 1u);
-    EXPECT_EQ(board.pm.config.read(0x5B, 1) & 2, 2u) << "APMC_EN: firmware need not set up SMM";
+    EXPECT_EQ(board.pm.config.read(0x58, 4), 0u) << "DEVACTB: firmware has to turn APMC_EN on";
 }
 
 TEST(Piix4Pm, ItsPortsAreDecodedWherePmbaSaysOncePmiose)
@@ -126,7 +127,7 @@ TEST(Piix4Pm, ThePowerButtonIsAnEventForWhoeverEnabledIt)
     board.write(kPmEn, kPowerButton);
     EXPECT_TRUE(board.sci.empty()) << "SCI_EN is off";
     board.pm.write_apm(0, 0xF1);
-    EXPECT_EQ(board.smi, std::vector<u8>{0xF1});
+    EXPECT_EQ(board.commands, std::vector<u8>{0xF1});
     board.pm.set_sci_enable(true);
     EXPECT_EQ(board.read(kPmCntrl), kSciEnable);
     EXPECT_TRUE(board.pm.state.sci);
@@ -171,11 +172,46 @@ TEST(Piix4Pm, ApmRegistersAreAMailbox)
 {
     Board board;
     board.pm.write_apm(1, 0x42);
-    EXPECT_TRUE(board.smi.empty());
+    EXPECT_TRUE(board.commands.empty());
     board.pm.write_apm(0, 0x53);
-    EXPECT_EQ(board.smi, std::vector<u8>{0x53});
+    EXPECT_EQ(board.commands, std::vector<u8>{0x53});
     EXPECT_EQ(board.pm.read_apm(0), 0x53);
     EXPECT_EQ(board.pm.read_apm(1), 0x42);
+}
+
+TEST(Piix4Pm, ApmcRaisesSmiIfBothEnablesAreOn)  // 290562, 11.5.1; DEVACTB, GLBSTS, GLBCTL
+{
+    constexpr u16 kGlbSts = 0x18, kGlbCtl = 0x28, kApmStatus = 1 << 5, kSmiEnable = 1,
+                  kEndOfSmi = 1;
+    for (int enables = 0; enables < 4; ++enables) {
+        const bool apmc = enables & 1, smi = enables & 2;
+        Board board;
+        board.pm.config.write(0x58, 4, apmc ? 1u << 25 : 0);
+        board.write(kGlbCtl, smi ? kSmiEnable : 0);
+        board.write(kGlbCtl + 2, kEndOfSmi);
+        board.pm.write_apm(1, 0x12);
+        EXPECT_EQ(board.smis, 0) << "APMS";
+        board.pm.write_apm(0, 0x12);
+        EXPECT_EQ(board.smis, apmc && smi ? 1 : 0) << enables;
+        EXPECT_EQ(board.read(kGlbSts), apmc && smi ? kApmStatus : 0u) << enables;
+        EXPECT_EQ(board.read(kGlbCtl + 2), apmc && smi ? 0u : kEndOfSmi) << "EOS, " << enables;
+        board.write(kGlbSts, 0xFFFF & ~kApmStatus);
+        EXPECT_EQ(board.read(kGlbSts), apmc && smi ? kApmStatus : 0u) << enables;
+        board.write(kGlbSts, kApmStatus);
+        EXPECT_EQ(board.read(kGlbSts), 0u) << "cleared by writing 1";
+        board.pm.write_apm(0, 0x13);
+        EXPECT_EQ(board.smis, apmc && smi ? 2 : 0) << "EOS does not hold it back";
+    }
+}
+
+TEST(Piix4Pm, ResetTurnsItsSmisOff)
+{
+    Board board;
+    board.pm.config.write(0x58, 4, 1u << 25);
+    board.write(0x28, 1);
+    board.pm.reset();
+    board.pm.write_apm(0, 0x12);
+    EXPECT_EQ(board.smis, 0);
 }
 
 TEST(Piix4Pm, ASavedOneGoesOnWhereItWas)

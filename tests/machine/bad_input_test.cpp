@@ -203,7 +203,7 @@ TEST(BadSavestate, AnotherVersionIsNamed)
     std::vector<u8> bytes = contents(path);
     bytes[8] = 9;
     EXPECT_EQ(savestate_refusal(folder.file("a.state", bytes)),
-              "cannot load '" + path + "': its format version is 9; this program reads version 1");
+              "cannot load '" + path + "': its format version is 9; this program reads version 2");
 }
 
 TEST(BadSavestate, CutOffAnywhereIsRefused)
