@@ -138,8 +138,9 @@ void Cpu::update_mode()
     const bool wide = long_mode() && cs.is_long();
     decode_mode_.code_size = wide ? CodeSize::Bits64 : cs.is_big() ? CodeSize::Bits32 : CodeSize::Bits16;
     linear_mask_ = linear_mask();
-    segments_changed_ = true;
-    stack_mask_ = wide ? ~u64{0} : state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
+    const u64 stack_mask = wide ? ~u64{0} : state.seg[SS].is_big() ? 0xFFFFFFFF : 0xFFFF;
+    segments_changed_ = segments_changed_ || stack_mask != stack_mask_;
+    stack_mask_ = stack_mask;
     const u32 checked_as = u32{real_or_v86()} | u32{check_alignment_} << 1 | u32{wide} << 2 |
                            u32{long_mode()} << 3;
     if (checked_as != checked_as_) {
@@ -408,6 +409,33 @@ void Cpu::run(u64 until)
         if (single_step && !step_cancelled_ && !state.debug_shadow) state.pending_debug |= 1u << 14;
     }
     sync_out();
+}
+
+/// For host code, which has come to the end of a block, by a fault perhaps: what run() would do before
+/// the next block if there is nothing else to do than to find it. Null: run() has to look.
+Block* Cpu::next_if_quiet()
+{
+    if (fault_pending_) {
+        state.pending_debug = 0;  // as in run(): with any before the block, it would not be host code
+        deliver_fault();
+    }
+    // A shadow may hold back the SMI, and only run() counts the instruction that it lasts for.
+    const bool smi = state.smi_pending && !state.smm;
+    const bool interrupts = smi || state.nmi_pending || (state.intr && (state.rflags & IF));
+    const bool traps = state.pending_debug || code_breakpoints_ || debug_ || (state.rflags & TF);
+    const bool full = blocks_.full() || contexts_given_ > kMaxContexts;
+    if (interrupts || traps || full || cut_ || halted()) return nullptr;
+    const Jump& jump = jumps_[state.rip % kJumps];
+    if (jump.ip != state.rip || jump.context != context_ || !jump.block->valid ||
+        state.clock + jump.block->count > until_)
+        return nullptr;
+    stop_at_ = until_;
+    current_ = nullptr;
+    if (pending_link_) *pending_link_ = {jump.block, context_, jump.block->count};
+    pending_link_ = nullptr;
+    state.interrupt_shadow = state.debug_shadow = false;
+    state.rflags &= ~static_cast<u32>(RF);
+    return jump.block;
 }
 
 /// No block is executing. Links die with their blocks, so that contexts may be numbered anew.

@@ -125,6 +125,8 @@ public:
     Engine engine() const { return translator_ ? Engine::Translator : Engine::Interpreter; }
     /// What the translator has done so far; null without one.
     const TranslatorStatistics* translator_statistics() const;
+    /// May be empty. Measures how long translating takes, and nothing else.
+    std::function<u64()> host_clock_ns;
 
     const CpuModel& model() const { return model_; }
     u64 blocks_decoded() const { return blocks_.blocks_decoded(); }
@@ -523,6 +525,7 @@ private:
     void sync_in();
     void sync_out();
     Block* next_block();
+    Block* next_if_quiet();
     Block* decode_block(u64 physical);
     const u8* code_memory(u64 physical);
     u32 gather(u64 ip, u8* bytes, u32 have, bool& crosses, u64& second_page, bool& limit_hit);

@@ -106,13 +106,23 @@ bool push_return(Cpu& cpu, Stack& stack, const Delivery& what, int size)
            (!what.fault.has_error_code || stack.push(size, what.fault.error_code));
 }
 
+/// For transfers within a level, where nothing else follows from CS: mostly it is the same.
+void set_code_segment(Cpu& cpu, const Segment& cs)
+{
+    const Segment& present = cpu.state.seg[CS];
+    if (cs.selector != present.selector || cs.base != present.base || cs.limit != present.limit ||
+        cs.access != present.access)
+        cpu.set_segment(CS, cs);
+}
+
 /// From here on nothing can fault.
 void enter_handler(Cpu& cpu, const Handling& handler)
 {
     u32 cleared = TF | NT | RF | VM;
     if (handler.clears_if) cleared |= IF;
     cpu.set_eflags(cpu.eflags() & ~cleared);
-    cpu.set_segment(CS, handler.cs);
+    if (handler.inner) cpu.set_segment(CS, handler.cs);
+    else set_code_segment(cpu, handler.cs);
     cpu.state.rip = handler.ip;
 }
 
@@ -396,7 +406,8 @@ bool return_protected(Cpu& cpu, Stack& stack, const Frame& frame, int size)
     if (!check_ip(cpu, cs, frame.ip)) return false;
 
     cpu.state.cpl = level;
-    cpu.set_segment(CS, cs);
+    if (outer) cpu.set_segment(CS, cs);
+    else set_code_segment(cpu, cs);
     if (pops_stack) cpu.set_segment(SS, ss);
     cpu.set_sp(sp);
     // A 16-bit stack keeps the upper part of RSP, a 32-bit one does not.

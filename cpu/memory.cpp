@@ -195,6 +195,11 @@ u64 Cpu::next_page(u64 linear) const
 
 Fallible<u64> Cpu::read_linear(u64 linear, int size, Rights rights)
 {
+    const bool paging = (state.cr0 & kCr0Pg) != 0;
+    Tlb& tlb = tlbs_[static_cast<std::size_t>(paging ? rights : Rights::Supervisor)];
+    const TlbEntry& known = tlb.entry(linear);
+    if (page_of(linear + static_cast<u64>(size) - 1) + known.read_tag == 0)
+        return load(reinterpret_cast<const u8*>(linear + known.addend), size);
     const int first = static_cast<int>(
         std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
     const TlbEntry* e = translate(linear, Access::Read, rights);
@@ -217,6 +222,15 @@ Fallible<u64> Cpu::read_linear(u64 linear, int size, Rights rights)
 
 bool Cpu::write_linear(u64 linear, int size, u64 value, Rights rights)
 {
+    const bool paging = (state.cr0 & kCr0Pg) != 0;
+    Tlb& tlb = tlbs_[static_cast<std::size_t>(paging ? rights : Rights::Supervisor)];
+    const TlbEntry& known = tlb.entry(linear);
+    const u64 last = linear + static_cast<u64>(size) - 1;
+    if (page_of(last) + known.write_tag == 0) {
+        const u64 code =
+            *known.code_granules >> granule(linear) | *known.code_granules >> granule(last);
+        if (!(code & 1)) return store(reinterpret_cast<u8*>(linear + known.addend), size, value), true;
+    }
     const int first = static_cast<int>(
         std::min<u64>(static_cast<u64>(size), kPageSize - linear % kPageSize));
     TlbEntry* e = translate(linear, Access::Write, rights);

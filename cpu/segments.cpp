@@ -77,6 +77,10 @@ void Cpu::set_cpl(u8 cpl)
 /// 8086 mode they are those of an 8086 (SDM vol. 3A, 20.2.1).
 void Cpu::load_segment_real(u8 seg, u16 selector)
 {
+    if (!v86() && load_data_segment_real(seg, selector)) {
+        if (seg == CS) update_mode();
+        return;
+    }
     Segment s = state.seg[seg];
     s.selector = selector;
     s.base = u64{selector} << 4;

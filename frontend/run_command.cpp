@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "frontend/engine_text.h"
 #include "frontend/errors.h"
 #include "frontend/gdb/server.h"
 #include "frontend/media.h"
@@ -189,24 +190,10 @@ bool run_interactive(Machine& machine, std::unique_ptr<Display> display, const R
     return session.guest_exited();
 }
 
-void print_statistics(const Machine& machine)
-{
-    const TranslatorStatistics* s = machine.translator_statistics();
-    if (!s) {
-        fmt::print("translator: not in use\n");
-        return;
-    }
-    fmt::print("translator: {} blocks, {} bytes of code, {} links, dropped {} times\n"
-               "entered {} times; left for the interpreter {}, an event {}, a new jump {}, an unknown target {}; "
-               "{} calls of handlers\n",
-               s->blocks, s->code_bytes, s->links, s->flushes, s->entries, s->resumes, s->ends, s->jumps,
-               s->indirect_misses, s->calls);
-}
-
 void write_outcome(Machine& machine, const RunOptions& options)
 {
     if (options.screen_text) fmt::print("{}", machine.text_screen().to_utf8());
-    if (options.statistics) print_statistics(machine);
+    if (options.statistics) fmt::print("{}", engine_text(machine));
     if (options.state_hash)
         fmt::print("state-hash {:016x} at {} instructions, {} ns\n", machine.state_hash(),
                    machine.instructions(), machine.now());
@@ -238,6 +225,7 @@ int run_command(const RunOptions& options)
                                            ? std::make_unique<Machine>(media.config)
                                            : Machine::load(media.saved_machine);
     choose_engine(*machine, options.engine);
+    if (options.statistics) measure_translation(*machine);
     connect_outputs(*machine, options);
     bool guest_exited = false;
     const std::unique_ptr<GdbServer> gdb = make_gdb_server(*machine, options);

@@ -85,7 +85,10 @@ public:
     bool may_raise_nmi() const { return local_apic.may_raise_nmi() || io_apic.may_raise_nmi(); }
 
     /// Guest time at the CPU's clock, and the first clock tick at or after a time.
-    Time time_of(u64 clock) const { return cpu_clock.time_of(clock); }
+    Time time_of(u64 clock) const
+    {
+        return tick_ns ? clock * tick_ns : cpu_clock.time_of(clock);
+    }
     u64 clock_at(Time time) const;
 
     /// Changes the medium of a floppy or CD-ROM drive. Throws HostError and changes nothing if that
@@ -179,6 +182,11 @@ public:
     std::optional<u32> exit_value;  // what the guest wrote to a debug-exit port
 
     Clock cpu_clock;
+    /// Nanoseconds of a CPU clock tick; 0: not a whole number. Chips ask for the time so often that a
+    /// division of 128 bits is felt.
+    const u64 tick_ns = cpu_clock.denominator * kSecond % cpu_clock.numerator == 0
+                            ? cpu_clock.denominator * kSecond / cpu_clock.numerator
+                            : 0;
     Scheduler scheduler;
     MemoryMap memory;
     IoBus io;

@@ -148,6 +148,11 @@ const TranslatorStatistics* Machine::translator_statistics() const
     return board_->cpu.translator_statistics();
 }
 
+void Machine::measure_translation(std::function<u64()> host_clock_ns)
+{
+    board_->cpu.host_clock_ns = std::move(host_clock_ns);
+}
+
 u64 Machine::instructions() const { return board_->cpu.state.clock - board_->cpu.state.idle; }
 int Machine::exit_code() const
 {

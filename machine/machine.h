@@ -55,6 +55,8 @@ public:
     std::string_view why_no_translator() const;
     /// Null while the interpreter does everything.
     const TranslatorStatistics* translator_statistics() const;
+    /// For its translation_ns; nothing in the guest depends on it.
+    void measure_translation(std::function<u64()> host_clock_ns);
 
     /// The only way in for the host. Takes effect now. Throws HostError if a medium cannot be
     /// opened; the drive then keeps the old one.

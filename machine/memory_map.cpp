@@ -66,8 +66,21 @@ void MemoryMap::unmap(Region region)
     changed(old);
 }
 
+/// The mapping there, if it is a chip's. Mappings begin and end on page boundaries.
+const MemoryMap::Mapping* MemoryMap::find_chip(u64 address)
+{
+    const u64 page = address / kPage;
+    Recent& recent = recent_[page % kRecent];
+    if (recent.page == page) return recent.mapping;
+    const Mapping* m = find(address);
+    if (!m || !m->read) return nullptr;
+    recent = {page, m};
+    return m;
+}
+
 void MemoryMap::changed(const Mapping& mapping)
 {
+    recent_ = {};
     if (on_changed && mapping.size != 0) on_changed(mapping.first, mapping.size);
 }
 
@@ -138,7 +151,7 @@ PageAccess MemoryMap::bus_page(u64 address)
 u64 MemoryMap::read(u64 address, int size)
 {
     const u64 idle = size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1;
-    if (const Mapping* m = find(address); m && m->read) return m->read(address - m->first, size);
+    if (const Mapping* m = find_chip(address)) return m->read(address - m->first, size);
     const PageAccess access = page(address);
     if (!access.read) return idle;
     u64 value = 0;
@@ -148,7 +161,7 @@ u64 MemoryMap::read(u64 address, int size)
 
 void MemoryMap::write(u64 address, int size, u64 value)
 {
-    if (const Mapping* m = find(address); m && m->write)
+    if (const Mapping* m = find_chip(address); m && m->write)
         return m->write(address - m->first, size, value);
     const PageAccess access = page(address);
     if (access.write)

@@ -96,7 +96,16 @@ private:
     PageAccess bus_page(u64 address);
     bool is_smram(u64 address) const;
     const Mapping* find(u64 address) const;
+    const Mapping* find_chip(u64 address);
     void changed(const Mapping& mapping);
+
+    /// Where accesses went that a chip answered, by page: found again without a search.
+    struct Recent {
+        u64 page = ~u64{0};
+        const Mapping* mapping = nullptr;
+    };
+    static constexpr std::size_t kRecent = 16;
+    std::array<Recent, kRecent> recent_{};
 
     std::list<Mapping> mappings_;  // by layer; a mapping may be executing while others come and go
     Region regions_given_ = 0;

@@ -34,8 +34,8 @@ struct Assumptions {
 };
 
 /// What is copied of floating point: what has all exceptions masked when the block is translated.
-/// It is only a guess, and no part of the key: host code that finds it otherwise leaves to the
-/// interpreter.
+/// It is only a guess, and no part of the key: host code that finds it otherwise calls the
+/// instruction's handler.
 struct FpChoice {
     bool x87 = false, sse = false;
 };

@@ -51,38 +51,36 @@ bool BlockWriter::write()
     bool ended = false;
     for (index_ = 0; index_ < block_.count && !ended; ++index_) {
         const Insn& insn = *insn_at(index_);
-        const Opcode& row = opcodes()[insn.opcode];
-        resume_ = Label();
-        if (row.carry == Carry::End || ((row.rules & kStringOp) && is_repeated(insn))) {
+        begin_insn();
+        if (ends_block(insn)) {
             ended = true;
             write_x87_pointers();
-            if (write_end(insn)) ++copied_;
-            else a_.jmp(exit_label(Exit::Kind::Resume, index_));
+            if (!write_end(insn)) go_out(new_exit(Exit::Kind::Finish, index_));
             continue;
         }
         if (!charged_ && is_charge_point(insn)) write_charge(index_);
-        keep_x87_pointers(insn, row);
-        if (write_insn(index_)) ++copied_;
-        else write_call(index_);
-        forget_shared(insn, row);
+        keep_x87_pointers(insn, opcodes()[insn.opcode]);
+        if (!write_insn(index_)) write_call();
+        forget_shared(insn, opcodes()[insn.opcode]);
+        end_insn();
     }
     if (!ended) {
         index_ = block_.count;
-        resume_ = Label();
+        begin_insn();
         write_x87_pointers();
         if (!charged_) write_charge_keeping_flags(index_);
         jump_to(*insn_at(index_ - 1), Block::kBehind, block_.ip + block_.length, -1);
     }
     // Calls of handlers cost more than the interpreter does: they have to be the smaller part.
-    if (copied_ * 2 < block_.count) return false;
+    if (called_ * 2 > block_.count) return false;
 
     for (std::size_t i = 0; i < stores_.size(); ++i) cold_store(stores_[i]);
     for (const Cold& cold : colds_) {
         a_.bind(cold.label);
         if (cold.parked) a_.mov(x86::rcx, kSavedRcx);
-        a_.mov(kAddress, reinterpret_cast<u64>(cold.exit));
-        a_.jmp(reinterpret_cast<u64>(engine_.stubs().leave));
+        go_out(*cold.exit);
     }
+    for (const Return& r : returns_) write_return_from_handler(r);
     return true;
 }
 
@@ -93,7 +91,16 @@ void BlockWriter::finish(CodeMemory& memory)
     code_.indirect = base + host_.offset_of(indirect_);
     for (const auto& [exit, offset] : sites_) exit->site = base + offset;
     for (const auto& [exit, label] : stubs_) exit->stub = base + host_.offset_of(label);
+    for (const auto& [exit, label] : backs_) exit->behind = base + host_.offset_of(label);
 }
+
+bool BlockWriter::ends_block(const Insn& insn) const
+{
+    const Opcode& row = opcodes()[insn.opcode];
+    return row.carry == Carry::End || ((row.rules & kStringOp) && is_repeated(insn));
+}
+
+// ---- Ways out ---------------------------------------------------------------------------------
 
 Exit& BlockWriter::new_exit(Exit::Kind kind, u32 index)
 {
@@ -106,22 +113,70 @@ Exit& BlockWriter::new_exit(Exit::Kind kind, u32 index)
     return exit;
 }
 
-Label BlockWriter::exit_label(Exit::Kind kind, u32 index)
+void BlockWriter::go_out(Exit& exit)
+{
+    a_.mov(kAddress, reinterpret_cast<u64>(&exit));
+    a_.jmp(reinterpret_cast<u64>(engine_.stubs().out));
+}
+
+/// Where the interpreter takes over before instruction `index`.
+Label BlockWriter::event_label(u32 index)
 {
     const Label label = a_.newLabel();
-    colds_.push_back({label, &new_exit(kind, index), false});
+    colds_.push_back({label, &new_exit(Exit::Kind::Event, index), false});
     return label;
 }
 
-/// Where an access of the present instruction goes that is not fast: RCX is in r10.
-Label BlockWriter::resume_label()
+/// Its handler executes the present instruction, and host code goes on behind it.
+Exit& BlockWriter::new_call(Exit::Kind kind)
 {
-    if (!resume_.isValid()) {
-        resume_ = a_.newLabel();
-        resume_exit_ = &new_exit(Exit::Kind::Resume, index_);
-        colds_.push_back({resume_, resume_exit_, true});
+    Exit& exit = new_exit(kind, index_);
+    calls_.push_back(&exit);
+    return exit;
+}
+
+/// Where an access of the present instruction goes that is not fast: RCX is in r10.
+Label BlockWriter::slow_label()
+{
+    if (slow_.isValid()) return slow_;
+    slow_ = a_.newLabel();
+    slow_exit_ = ends_block(*insn_at(index_)) ? &new_exit(Exit::Kind::Finish, index_)
+                                              : &new_call(Exit::Kind::Access);
+    colds_.push_back({slow_, slow_exit_, true});
+    return slow_;
+}
+
+void BlockWriter::begin_insn()
+{
+    slow_ = Label();
+    calls_.clear();
+}
+
+/// A handler's C++ may have used the host's registers: what the next instructions take to be there
+/// is loaded first. It may also have changed the TLB: where they rely on an earlier look into it,
+/// the interpreter executes them.
+void BlockWriter::end_insn()
+{
+    if (calls_.empty() || !shared_.empty()) return;
+    const Label back = a_.newLabel();
+    for (Exit* exit : calls_) backs_.emplace_back(exit, back);
+    const bool sse = sse_ == Presence::Present, x87 = x87_ == Presence::Present;
+    if (!sse && !x87) {
+        a_.bind(back);
+        return;
     }
-    return resume_;
+    const Label behind = a_.newLabel();
+    a_.bind(behind);
+    returns_.push_back({back, behind, &new_exit(Exit::Kind::Leave, index_ + 1), sse, x87});
+}
+
+void BlockWriter::write_return_from_handler(const Return& r)
+{
+    a_.bind(r.back);
+    a_.mov(kAddress, reinterpret_cast<u64>(r.leave));
+    if (r.sse) a_.call(reinterpret_cast<u64>(engine_.stubs().load_sse));
+    if (r.x87) a_.call(reinterpret_cast<u64>(engine_.stubs().load_x87));
+    a_.jmp(r.behind);
 }
 
 // ---- The budget -------------------------------------------------------------------------------
@@ -142,7 +197,7 @@ void BlockWriter::write_charge(u32 index)
 {
     charged_ = true;
     a_.add(kBudget, block_.count);
-    a_.jns(exit_label(Exit::Kind::End, index));
+    a_.jns(event_label(index));
 }
 
 void BlockWriter::write_charge_keeping_flags(u32 index)
@@ -156,7 +211,7 @@ void BlockWriter::write_charge_keeping_flags(u32 index)
     a_.not_(x86::rcx);
     a_.jecxz(x86::rcx, on);
     const Label out = a_.newLabel();
-    colds_.push_back({out, &new_exit(Exit::Kind::End, index), true});
+    colds_.push_back({out, &new_exit(Exit::Kind::Event, index), true});
     a_.jmp(out);
     a_.bind(on);
     a_.mov(x86::rcx, kSavedRcx);

@@ -7,7 +7,7 @@
 /// JRCXZ.
 ///
 /// Whatever is not fast here (memory that the TLB does not have, MMIO, stores beside code, limits)
-/// leaves to the interpreter with all registers as they were before the instruction.
+/// goes to the instruction's handler, with all registers as they were before it.
 #pragma once
 
 #include <deque>
@@ -57,6 +57,13 @@ private:
         Place place;
     };
 
+    /// Where host code goes on behind an instruction that its handler has executed, if XMM
+    /// registers or the x87 are in the host's there; `leave` if they cannot be loaded.
+    struct Return {
+        Label back, behind;
+        Exit* leave = nullptr;
+        bool sse = false, x87 = false;
+    };
     /// Are XMM registers, or the x87, in the host's?
     enum class Presence : u8 { Unknown, Present, Absent };
 
@@ -73,7 +80,7 @@ private:
     bool write_insn(u32 index);
     bool write_copy(const Insn& insn, const Opcode& row);
     bool write_copy_with_high_byte(const Insn& insn, const Opcode& row, u8 reg);
-    void write_call(u32 index);
+    void write_call();
     void write_lea(const Insn& insn);
     asmjit::x86::Mem state_gpr(u8 reg) const;
     asmjit::x86::Gp guest(u8 reg, const asmjit::x86::Gp& otherwise);
@@ -150,8 +157,14 @@ private:
     void dispatch();
 
     Exit& new_exit(Exit::Kind kind, u32 index);
-    Label exit_label(Exit::Kind kind, u32 index);
-    Label resume_label();
+    void go_out(Exit& exit);
+    Label event_label(u32 index);
+    Exit& new_call(Exit::Kind kind);
+    Label slow_label();
+    bool ends_block(const Insn& insn) const;
+    void begin_insn();
+    void end_insn();
+    void write_return_from_handler(const Return& r);
     const Insn* insn_at(u32 index) const { return &block_.insns[index]; }
     bool reachable(u64 ip) const;
     void check_target(int size);
@@ -168,20 +181,22 @@ private:
 
     u32 index_ = 0;                         // of the present instruction
     HostMemory operand_ = kScratchOperand;  // what it last had access to
-    Label resume_;                          // see resume_label
-    Exit* resume_exit_ = nullptr;
     std::vector<Shared> shared_;
     std::size_t next_shared_ = 0;
     std::deque<Insn> made_;  // stand for those of the block
     bool charged_ = false;
     Presence sse_ = Presence::Unknown, x87_ = Presence::Unknown;
     X87Pointers x87_pointers_;
-    u32 copied_ = 0;  // instructions that host code executes itself
+    Label slow_;  // see slow_label
+    Exit* slow_exit_ = nullptr;
+    std::vector<Exit*> calls_;  // of the present instruction's handler
+    u32 called_ = 0;            // instructions within the block that their handlers execute
     Label entry_, indirect_;
     std::vector<Cold> colds_;
     std::vector<ColdStore> stores_;
     std::vector<std::pair<Exit*, u32>> sites_;  // offsets of displacements
-    std::vector<std::pair<Exit*, Label>> stubs_;
+    std::vector<std::pair<Exit*, Label>> stubs_, backs_;
+    std::vector<Return> returns_;
 };
 
 }  // namespace reprise::jit

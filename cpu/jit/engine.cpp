@@ -34,8 +34,9 @@ Engine::Engine(Cpu& cpu, u32 hot) : cpu_(cpu), hot_(hot), memory_(kCodeBytes)
                           .sse_usable = offset(&cpu_.sse_usable_),
                           .fpu = offsets_.fpu,
                           .x87_usable = offset(&cpu_.x87_usable_)},
-                         call);
+                         out);
     kept_ = memory_.used();
+    alone_[1].exec = [](Cpu&, const Insn* insn) { return insn; };
 }
 
 const TranslatorStatistics& Engine::statistics() const
@@ -64,6 +65,7 @@ void Engine::retired(Block& block)
         // It may be executing: kept until the interpreter enters host code again.
         graveyard_.push_back(std::move(code));
     }
+    block.code = nullptr;
     codes_.erase(found);
     apart_.erase(&block);
 }
@@ -185,21 +187,30 @@ Assumptions Engine::look_at_segments()
                            cpu_.state.seg[CS].limit);
 }
 
+Code* Engine::find_code(const Block& block, u64 key)
+{
+    for (Code* code = static_cast<Code*>(block.code); code; code = code->next)
+        if (code->key == key) return code;
+    return nullptr;
+}
+
 Code* Engine::code_for(Block& block)
 {
-    const u64 key = assumptions().key;
-    if (Code* code = static_cast<Code*>(block.code); code && code->key == key) return code;
-    auto& codes = codes_[&block];
-    for (auto& code : codes)
-        if (code->key == key) {
-            block.code = code.get();
-            return code.get();
-        }
-    return codes.size() < kVariants ? translate(block) : nullptr;
+    if (Code* code = find_code(block, assumptions().key)) return code;
+    return codes_[&block].size() < kVariants ? translate(block) : nullptr;
+}
+
+Code* Engine::translate(Block& block)
+{
+    if (!cpu_.host_clock_ns) return write_code(block);
+    const u64 begin = cpu_.host_clock_ns();
+    Code* code = write_code(block);
+    statistics_.translation_ns += cpu_.host_clock_ns() - begin;
+    return code;
 }
 
 /// Null: it stays with the interpreter.
-Code* Engine::translate(Block& block)
+Code* Engine::write_code(Block& block)
 {
     if (memory_.left() < kLargestBlock) flush();
     auto code = std::make_unique<Code>();
@@ -212,6 +223,7 @@ Code* Engine::translate(Block& block)
     }
     writer.finish(memory_);
     ++statistics_.blocks;
+    code->next = static_cast<Code*>(block.code);
     block.code = code.get();
     block.insns[0].exec = Handlers::enter;
     return codes_[&block].emplace_back(std::move(code)).get();
@@ -220,6 +232,7 @@ Code* Engine::translate(Block& block)
 TargetTable& Engine::targets()
 {
     const u64 key = assumptions().key;
+    if (table_ && table_->context == cpu_.context_ && table_->key == key) return *table_;
     constexpr u64 kMix = 0x9E3779B97F4A7C15;
     auto& table = tables_[(cpu_.context_ + (key * kMix >> 48)) % tables_.size()];
     if (!table) table = std::make_unique<TargetTable>(stubs_.indirect_miss);
@@ -232,139 +245,15 @@ TargetTable& Engine::targets()
     return *table;
 }
 
-// ---- In and out of host code ------------------------------------------------------------------
-
 /// The number of executions decides what is translated.
 const Insn* Engine::count(const Insn* first)
 {
     Block& block = *cpu_.block_;
-    if (++block.entries >= hot_ && may_enter() && translate(block)) return enter(first);
+    if (++block.entries >= hot_ && may_enter()) {
+        if (inside_) return first;  // translating may drop the code that is executing
+        if (translate(block)) return enter(first);
+    }
     return block.first(cpu_, first);
-}
-
-bool Engine::may_enter() const
-{
-    return cpu_.stop_at_ > cpu_.state.clock + kReserve && !cpu_.debug_ && has_ordinary_state();
-}
-
-/// What host code relies on besides the assumptions it was made for: no access is checked for
-/// alignment, and outside of 64-bit mode the upper half of RSP is clear.
-bool Engine::has_ordinary_state() const
-{
-    return !cpu_.check_alignment_ && (cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0);
-}
-
-const Insn* Engine::enter(const Insn* first)
-{
-    Block& block = *cpu_.block_;
-    Code* code = may_enter() ? code_for(block) : nullptr;
-    if (!code) return block.first(cpu_, first);
-    graveyard_.clear();
-    ++statistics_.entries;
-    cpu_.via_ = nullptr;
-    entry_.code = code->entry;
-    entry_.tlb = cpu_.tlb_;
-    entry_.targets = targets().data();
-    entry_.stop_at = cpu_.stop_at_;
-    entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
-    entry_.flags = lahf_seto_of(cpu_.flags.get());
-    const Exit* exit = stubs_.enter(&entry_, &cpu_);
-    return chain(cpu_, exit ? left(*exit) : missed());
-}
-
-/// The clock at the beginning of a block of which `charged` instructions have been charged.
-u64 Engine::clock_before(i64 budget, u64 charged) const
-{
-    return entry_.stop_at - kReserve + static_cast<u64>(budget) - charged;
-}
-
-void Engine::arrive(const Code& code, i64 budget, u64 charged)
-{
-    cpu_.state.clock = clock_before(budget, charged);
-    cpu_.enter(*code.block);
-    cpu_.flags.set(eflags_of(entry_.flags));
-}
-
-/// In the block that has been arrived in.
-void Engine::remember(const X87Pointers& x87)
-{
-    FpuState& s = cpu_.state.fpu;
-    if (x87.last) {
-        s.ip = cpu_.ip_of(*x87.last);
-        s.cs = cpu_.state.seg[CS].selector;
-        s.opcode = static_cast<u16>(x87.last->imm);
-    }
-    if (x87.memory) {
-        s.data = cpu_.address(*x87.memory);
-        s.ds = cpu_.state.seg[x87.memory->seg].selector;
-    }
-}
-
-/// Where the interpreter goes on, or null: Cpu::run decides.
-const Insn* Engine::left(const Exit& exit)
-{
-    if (exit.kind == Exit::Kind::Leave) return nullptr;
-    arrive(*exit.code, entry_.budget, exit.charged);
-    if (exit.kind == Exit::Kind::Jump) return jumped(const_cast<Exit&>(exit));
-    ++(exit.kind == Exit::Kind::End ? statistics_.ends : statistics_.resumes);
-    remember(exit.x87);
-    if (exit.shared_bytes) count_crossing(exit);
-    if (exit.fp_refused && ++exit.code->fp_refusals == kFpRefusals) forget(*exit.code->block);
-    // Not through the handler that enters host code.
-    Block& block = *exit.code->block;
-    if (exit.insn == block.insns && block.valid) return block.first(cpu_, exit.insn);
-    return exit.insn;
-}
-
-/// Follows the link of the interpreter's block; if that leads to host code, the next time goes
-/// there at once.
-const Insn* Engine::jumped(Exit& exit)
-{
-    ++statistics_.jumps;
-    const Insn* next = cpu_.continue_at(exit.code->block->count, exit.link, exit.ip);
-    if (!next) return nullptr;
-    Block& block = *cpu_.block_;
-    Code* code = static_cast<Code*>(block.code);
-    if (code && block.valid && code->key == exit.code->key && exit.code->block->valid)
-        link(exit, *code);
-    return next;
-}
-
-/// A return or indirect jump to where the table has nothing, or something else.
-const Insn* Engine::missed()
-{
-    ++statistics_.indirect_misses;
-    cpu_.state.clock = clock_before(entry_.budget, 0);
-    cpu_.flags.set(eflags_of(entry_.flags));
-    cpu_.state.rip = entry_.ip;
-    const Cpu::Jump& jump = cpu_.jumps_[entry_.ip % Cpu::kJumps];
-    if (jump.ip != entry_.ip || jump.context != cpu_.context_ || !jump.block->valid ||
-        cpu_.state.clock + jump.block->count > cpu_.stop_at_)
-        return nullptr;
-    const Code* code = static_cast<const Code*>(jump.block->code);
-    if (code && code->key == assumptions().key) targets().add(entry_.ip, code->indirect);
-    return cpu_.enter(*jump.block);
-}
-
-/// Executes one instruction by its handler, and decides whether host code may go on behind it.
-const Exit* Engine::call(Call* call, Cpu* cpu, EntryState* entry, i64 budget)
-{
-    Engine& engine = of(*cpu);
-    ++engine.statistics_.calls;
-    Block& block = *call->code->block;
-    engine.arrive(*call->code, budget, call->charged);
-    engine.remember(call->x87);
-    const Insn* next = call->insns[0].exec(*cpu, call->insns);
-    entry->flags = lahf_seto_of(cpu->flags.get());
-    if (next != &call->insns[1]) {
-        static constexpr Exit kLeave{.kind = Exit::Kind::Leave};
-        return &kLeave;
-    }
-    const bool unchanged = cpu->stop_at_ == entry->stop_at && block.valid &&
-                           cpu->tlb_ == entry->tlb && cpu->context_ == engine.table_->context &&
-                           engine.assumptions().key == call->code->key &&
-                           engine.has_ordinary_state();
-    return unchanged ? nullptr : &call->after;
 }
 
 }  // namespace reprise::jit

@@ -100,7 +100,7 @@ public:
         bool has_tsc = false;
         i32 stop_at = 0, tsc_offset = 0, cr4 = 0;
     };
-    const TimeOffsets& time() const { return time_; }
+    const TimeOffsets& time_offsets() const { return time_; }
 
 private:
     friend struct Handlers;
@@ -117,27 +117,34 @@ private:
     static constexpr u32 kCrossings = 16;
 
     const Insn* count(const Insn* first);
-    const Insn* enter(const Insn* first);
-    const Insn* left(const Exit& exit);
-    const Insn* jumped(Exit& exit);
-    const Insn* missed();
-    static const Exit* call(Call* call, Cpu* cpu, EntryState* entry, i64 budget);
-
-    bool may_enter() const;
-    bool has_ordinary_state() const;
     Assumptions assumptions();
     Assumptions look_at_segments();
     FpChoice fp_choice() const;
     Code* code_for(Block& block);
+    static Code* find_code(const Block& block, u64 key);
     Code* translate(Block& block);
+    Code* write_code(Block& block);
     TargetTable& targets();
     void flush();
     void forget(Block& block);
     void count_crossing(const Exit& exit);
     void link(Exit& exit, Code& target);
     void unlink(Exit& exit);
-    u64 clock_before(i64 budget, u64 charged) const;
-    void arrive(const Code& code, i64 budget, u64 charged);
+
+    // transitions.cpp
+    const Insn* enter(const Insn* first);
+    static const u8* out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget);
+    const u8* call(const Exit& exit);
+    const u8* access(const Exit& exit);
+    const u8* finish(const Exit& exit);
+    const u8* jump(Exit& exit);
+    const u8* look_up_target();
+    Code* next_code(const Insn* next);
+    void prepare(const Code& code);
+    bool may_enter() const;
+    bool has_ordinary_state() const;
+    u64 clock_before(u64 charged) const;
+    void arrive(const Exit& exit);
     void remember(const X87Pointers& x87);
 
     struct Offsets {  // from the Cpu
@@ -152,6 +159,9 @@ private:
     Offsets offsets_;
     TimeOffsets time_;
     EntryState entry_;
+    bool inside_ = false;         // host code has been entered, and not left
+    const Insn* next_ = nullptr;  // where the interpreter goes on after host code
+    Insn alone_[2];  // an instruction to execute, and one that makes its handler return
     Assumptions assumptions_;
     std::unordered_map<Block*, std::vector<std::unique_ptr<Code>>> codes_;
     std::unordered_map<const Block*, u32> apart_;

@@ -1,6 +1,4 @@
 /// Instructions on general registers and the stack.
-#include <utility>
-
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/registers.h"
 
@@ -63,14 +61,14 @@ bool BlockWriter::write_insn(u32 index)
 /// stop_at - kReserve + budget - count.
 bool BlockWriter::write_read_time()
 {
-    const Engine::TimeOffsets& time = engine_.time();
+    const Engine::TimeOffsets& time = engine_.time_offsets();
     if (!time.has_tsc) return false;
     const Label allowed = a_.newLabel();
     a_.mov(kSavedRcx, x86::rcx);
     a_.mov(kFree.r32(), kCr4Tsd);
     a_.pext(x86::ecx, kFree.r32(), x86::dword_ptr(kCpu, time.cr4));
     a_.jecxz(x86::ecx, allowed);
-    a_.jmp(resume_label());
+    a_.jmp(slow_label());
     a_.bind(allowed);
     a_.mov(x86::rcx, kSavedRcx);
     const i32 before = static_cast<i32>(Engine::kReserve) + (charged_ ? block_.count : 0);
@@ -155,21 +153,11 @@ void BlockWriter::set_guest(u8 reg, const x86::Gp& value, int size)
     }
 }
 
-void BlockWriter::write_call(u32 index)
+void BlockWriter::write_call()
 {
-    Call& call = code_.calls.emplace_back();
-    call.insns[0] = *insn_at(index);
-    if (index == 0) call.insns[0].exec = block_.first;
-    call.insns[1].exec = [](Cpu&, const Insn* insn) { return insn; };
-    call.charged = charged_ ? static_cast<u8>(block_.count) : 0;
-    call.code = &code_;
-    call.x87 = std::exchange(x87_pointers_, {});
-    call.after = {.kind = Exit::Kind::Resume,
-                  .charged = call.charged,
-                  .code = &code_,
-                  .insn = insn_at(index + 1)};
-    a_.mov(kAddress, reinterpret_cast<u64>(&call));
-    a_.call(reinterpret_cast<u64>(engine_.stubs().call));
+    ++called_;
+    go_out(new_call(Exit::Kind::Call));
+    x87_pointers_ = {};
     sse_ = x87_ = Presence::Absent;
     shared_.clear();
 }

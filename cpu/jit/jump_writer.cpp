@@ -32,12 +32,12 @@ void BlockWriter::check_target(int size)
         a_.shrx(x86::ecx, kAddress.r32(), kFree.r32());
     }
     a_.jecxz(x86::rcx, within);
-    a_.jmp(resume_label());
+    a_.jmp(slow_label());
     a_.bind(within);
     a_.mov(x86::rcx, kSavedRcx);
 }
 
-/// False: the interpreter has to execute the last instruction.
+/// False: nothing was written, its handler has to execute the last instruction.
 bool BlockWriter::write_end(const Insn& insn)
 {
     const Opcode& row = opcodes()[insn.opcode];

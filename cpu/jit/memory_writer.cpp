@@ -75,8 +75,8 @@ void BlockWriter::access_page(const Place& place, bool write)
 {
     operand_ = kScratchOperand;
     offset_of(place);
-    if (!write) return check(place, resume_label(), kReadTag, false);
-    const ColdStore store{a_.newLabel(), a_.newLabel(), resume_label(), place};
+    if (!write) return check(place, slow_label(), kReadTag, false);
+    const ColdStore store{a_.newLabel(), a_.newLabel(), slow_label(), place};
     stores_.push_back(store);
     check(place, store.cold, kPlainTag, true, store.hit);
 }

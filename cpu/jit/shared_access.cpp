@@ -97,9 +97,9 @@ const BlockWriter::Shared& BlockWriter::look_for_all(const Place& place, Shared 
     memory.insn = &first;
     memory.size = all.bytes;
     memory.aligned = all.aligned;
-    resume_label();
-    resume_exit_->shared_from = static_cast<i32>(distance(*insn_at(index_), first));
-    resume_exit_->shared_bytes = all.bytes;
+    slow_label();
+    slow_exit_->shared_from = static_cast<i32>(distance(*insn_at(index_), first));
+    slow_exit_->shared_bytes = all.bytes;
     access_page(memory, all.write);
     a_.lea(kAddress, x86::ptr(kAddress, kIndex));
     a_.mov(frame(offsetof(Frame, shared) + 8 * all.slot), kAddress);

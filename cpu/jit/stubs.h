@@ -1,4 +1,4 @@
-/// The code around host code: entering, leaving, calling a handler.
+/// The code around host code: in, and out to the engine, which says where it goes on.
 ///
 /// Registers while host code runs, for guests of 16 and 32 bits:
 ///     rax rcx rdx rbx rbp rsi rdi   the guest's of the same name; r15 is ESP
@@ -62,21 +62,22 @@ struct StubOffsets {
 
 /// Addresses of the stubs.
 struct Stubs {
-    /// Runs host code until it is left. Null: an indirect jump to EntryState::ip.
-    const Exit* (*enter)(EntryState*, Cpu*) = nullptr;
-    const u8* leave = nullptr;          // r8 = Exit
+    /// Runs host code until it is left.
+    void (*enter)(EntryState*, Cpu*) = nullptr;
+    const u8* out = nullptr;            // r8 = Exit
     const u8* indirect_miss = nullptr;  // r8 = where to
-    const u8* call = nullptr;           // called; r8 = Call
     // Called if absent; r8 = Exit to be taken if they cannot be loaded: switched off by CR0 or CR4,
     // or an exception is unmasked. They keep r10, general registers and flags.
     const u8* load_sse = nullptr;
     const u8* load_x87 = nullptr;
 };
 
-/// What Stubs::call calls: null to go on, or the exit to take.
-using CallFunction = const Exit* (*)(Call*, Cpu*, EntryState*, i64 budget);
+/// What Stubs::out calls, with everything of the guest in the CPU and the EntryState. No exit: an
+/// indirect jump to EntryState::ip, where none is known. It answers where host code goes on, with
+/// what is in the CPU and the EntryState then, or null: host code is left.
+using OutFunction = const u8* (*)(Exit*, Cpu*, EntryState*, i64 budget);
 
-Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, CallFunction call);
+Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction out);
 
 /// EFLAGS from what LAHF and SETO gave, and back.
 u32 eflags_of(u32 lahf_seto);

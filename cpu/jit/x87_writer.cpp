@@ -111,7 +111,7 @@ bool BlockWriter::write_x87(const Insn& insn, const Opcode& row)
     return true;
 }
 
-/// Leaves to the interpreter if that unmasks an exception.
+/// Its handler does it if that unmasks an exception.
 void BlockWriter::write_fldcw(const Insn& insn)
 {
     access(insn, 2, false);
@@ -121,7 +121,7 @@ void BlockWriter::write_fldcw(const Insn& insn)
     a_.not_(x86::rcx);
     a_.pext(x86::rcx, x86::rcx, frame(offsetof(Frame, x87_masks)));
     a_.jecxz(x86::rcx, masked);
-    a_.jmp(resume_label());
+    a_.jmp(slow_label());
     a_.bind(masked);
     a_.mov(x86::rcx, kSavedRcx);
     a_.fldcw(operand(2));
@@ -139,7 +139,7 @@ void BlockWriter::need(Presence& presence, std::size_t absent, const u8* load)
         a_.jecxz(x86::rcx, present);
         a_.mov(x86::rcx, kSavedRcx);
     }
-    Exit& refused = new_exit(Exit::Kind::Resume, index_);
+    Exit& refused = new_call(Exit::Kind::Access);
     refused.fp_refused = true;
     a_.mov(kAddress, reinterpret_cast<u64>(&refused));
     a_.call(reinterpret_cast<u64>(load));

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "frontend/engine_text.h"
 #include "frontend/gdb/registers.h"
 #include "frontend/png_file.h"
 #include "frontend/units.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr const char* kHelp =
     "registers            all of the CPU's registers\n"
+    "info jit             what the translator has done\n"
     "time                 guest time and instructions retired\n"
     "reset                the reset button; the guest stays stopped\n"
     "memory physical      addresses are physical from now on (or: linear)\n"
@@ -36,6 +38,7 @@ std::string GdbMonitor::execute(const std::string& line)
     std::getline(words, argument);
     try {
         if (command == "help") return kHelp;
+        if (command == "info" && argument == "jit") return engine_text(machine_);
         if (command == "registers" || command == "info") return registers();
         if (command == "time") return time();
         if (command == "reset") return debugger_.reset(), "the CPU is at its reset vector\n";

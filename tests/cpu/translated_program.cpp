@@ -144,6 +144,14 @@ TranslatedProgram::TranslatedProgram(u64 seed, const ProgramOptions& options)
     s.cr0 |= kCr0Ne;  // an unmasked x87 exception is a fault: with IGNNE it would freeze
     s.rflags |= one_in(2) ? IF : 0u;
     if (one_in(2)) s.rflags |= IOPL;
+    if (is_long()) {  // SYSCALL goes to a handler that does nothing but SYSRET
+        constexpr u32 kSystemCalls = Program::kHandlers + 16 * (kInterrupt + 1);
+        program.code(kSystemCalls, {0x48, 0x0F, 0x07});
+        s.msr.efer |= kEferSce;
+        s.msr.star = u64{LongProgram::kUserCs32} << 48 | u64{LongProgram::kCs64} << 32;
+        s.msr.lstar = kSystemCalls;
+        s.msr.sfmask = IF | TF;
+    }
     start_ = s;
     put_back();
     connect();
@@ -436,6 +444,7 @@ void TranslatedProgram::fill_slot(u32 slot)
     case 10:
     case 11:
     case 12: put_fields(); break;
+    case 13: put_system(slot); break;
     default: break;
     }
     for (int tries = 0; tries < 6; ++tries) put_random();
@@ -448,7 +457,9 @@ void TranslatedProgram::write_subroutine(u32 slot)
     end_ -= 3;
     for (int tries = 0; tries < 3; ++tries) put_random();
     end_ += 3;
-    put(one_in(2) ? Code{0xC3} : Code{0xC2, 0, 0});
+    const u8 opcode = slot == kFarSubroutine ? 0xCB : 0xC3;  // or with an operand: one less
+    if (one_in(2)) put({opcode});
+    else put({static_cast<u8>(opcode - 1), 0, 0});
 }
 
 /// Vectors one after the other, as there are many.
@@ -479,7 +490,7 @@ void TranslatedProgram::put_branch(u32 slot)
     // Returns to nowhere would end too many programs.
     if (const Code stack = load(RSP, stack_top_, false); fits(stack) && !one_in(3)) put(stack);
     const u32 target = offset_of(std::min(slot + 1 + pick(3), kSlots - 1));
-    const u32 subroutine = offset_of(kSlots + pick(kSubroutines));
+    const u32 subroutine = offset_of(kSlots + pick(kSubroutines - 1));
     Code code;
     switch (pick(8)) {
     case 0: code = near(0xE9, target); break;
@@ -566,6 +577,66 @@ void TranslatedProgram::put_paging_change()
 {
     if (!options_.paging || options_.user || small()) return;
     put(one_in(2) ? Code{0x0F, 0x20, 0xD8, 0x0F, 0x22, 0xD8} : Code{0x0F, 0x01, 0x3E});
+}
+
+/// What ends a block and is no near jump.
+void TranslatedProgram::put_system(u32 slot)
+{
+    if (const Code stack = load(RSP, stack_top_, false); fits(stack) && !one_in(3)) put(stack);
+    const u32 next = offset_of(slot + 1);
+    Code code;
+    switch (pick(8)) {
+    case 0:
+    case 1: code = {0xCD, kInterrupt}; break;
+    case 2: code = {0xCC}; break;  // int3: its handler goes on with the next slot
+    case 3: code = {one_in(2) ? u8{0xFA} : u8{0xFB}}; break;
+    case 4: code = flag_change(); break;
+    case 5: code = far_transfer(next); break;
+    case 6:
+        if (is_long()) code = options_.user ? Code{0x0F, 0x05} : Code{0xCD, kInterrupt};
+        else code = {0xCE};  // into
+        break;
+    default:  // to itself: mov eax, ss; mov ss, eax
+        code = {0x8C, 0xD0, 0x8E, 0xD0};
+    }
+    if (fits(code)) put(code);
+}
+
+/// pushf; pop eax; xor eax, some of TF, IF, DF, NT; push eax; popf
+TranslatedProgram::Code TranslatedProgram::flag_change()
+{
+    static constexpr u16 kFlags[] = {IF, IF, IF, DF, IF | DF, CF | ZF, TF, NT};
+    const u16 change = kFlags[pick(std::size(kFlags))];
+    Code code{0x9C, 0x58, 0x35};
+    append(code, change, small() ? 2 : 4);
+    append(code, 0x9D50, 2);
+    return code;
+}
+
+/// To `target`, or to the far subroutine and back, or with IRET.
+TranslatedProgram::Code TranslatedProgram::far_transfer(u32 target)
+{
+    const bool call = !is_long() && one_in(2);
+    if (call) target = offset_of(kFarSubroutine);
+    Code code;
+    if (is_long()) {
+        // mov eax, esp; mov ecx, ss; push rcx; push rax; pushf; mov eax, cs; push rax; push target;
+        // iret
+        code = {0x89, 0xE0, 0x8C, 0xD1, 0x51, 0x50, 0x9C, 0x8C, 0xC8, 0x50, 0x68};
+        append(code, target, 4);
+        append(code, 0xCF48, 2);
+        return code;
+    }
+    if (!call && one_in(2)) {  // pushf; push cs; push target; iret
+        code = {0x9C, 0x0E, 0x68};
+        append(code, target, small() ? 2 : 4);
+        code.push_back(0xCF);
+        return code;
+    }
+    code = {call ? u8{0x9A} : u8{0xEA}};
+    append(code, target, small() ? 2 : 4);
+    append(code, selectors_[CS], 2);
+    return code;
 }
 
 // ---- Instructions -----------------------------------------------------------------------------

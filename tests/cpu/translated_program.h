@@ -46,6 +46,7 @@ private:
     using Code = std::vector<u8>;
 
     static constexpr u32 kSlotBytes = 32, kSlots = 48, kSubroutines = 8;
+    static constexpr u32 kFarSubroutine = kSlots + kSubroutines - 1;  // ends in RETF
     static constexpr u32 kFirst = 0xC00;  // offset of the first slot in CS: a page ends among them
     /// At the end of the data: what FLDCW loads.
     static constexpr u32 kControlWords = Program::kData + 0x6F00, kControlWordCount = 16;
@@ -90,6 +91,9 @@ private:
     void put_fields();
     void put_fldcw();
     void put_paging_change();
+    void put_system(u32 slot);
+    Code flag_change();
+    Code far_transfer(u32 target);
 
     Code random_instruction(const Opcode& row, Insn& insn);
     Code aimed(const Opcode& row, Code code, const Insn& insn);

@@ -68,7 +68,7 @@ void visit(Cpu& cpu, Visitor& visitor)
 
 struct Totals {
     u64 programs = 0, instructions = 0, stops = 0;
-    u64 blocks = 0, entries = 0, resumes = 0;
+    u64 blocks = 0, entries = 0, accesses = 0, finishes = 0;
     std::vector<u32> rows = std::vector<u32>(opcodes().size());
 };
 
@@ -148,7 +148,8 @@ private:
         totals.instructions += instructions;
         totals.blocks += s.blocks;
         totals.entries += s.entries;
-        totals.resumes += s.resumes;
+        totals.accesses += s.accesses;
+        totals.finishes += s.finishes;
         for (std::size_t i = 0; i < totals.rows.size(); ++i)
             totals.rows[i] += translated_.rows()[i];
     }
@@ -194,7 +195,8 @@ TEST_P(TranslatorTest, RandomProgramsEndAsWithTheInterpreter)
     RecordProperty("stops", std::to_string(totals.stops));
     RecordProperty("blocks", std::to_string(totals.blocks));
     RecordProperty("entries", std::to_string(totals.entries));
-    RecordProperty("resumes", std::to_string(totals.resumes));
+    RecordProperty("accesses", std::to_string(totals.accesses));
+    RecordProperty("finishes", std::to_string(totals.finishes));
 }
 
 /// A store that is reached by indirect calls while DS is flat, and then while it is null. The other

@@ -258,6 +258,11 @@ TEST_F(Gdb, MonitorDoesWhatOnlyTheEmulatorCan)
     EXPECT_EQ(monitor("state-hash"), fmt::format("{:016x}\n", machine->state_hash()));
     EXPECT_NE(monitor("registers").find("0000000000007c00"), std::string::npos);
     EXPECT_NE(monitor("time").find(std::to_string(machine->instructions())), std::string::npos);
+    EXPECT_EQ(monitor("info jit"), "translator: not in use\n");
+    if (machine->set_engine(Engine::Translator)) {
+        EXPECT_TRUE(monitor("info jit").starts_with("translator: 0 blocks"));
+        machine->set_engine(Engine::Interpreter);
+    }
     EXPECT_EQ(monitor("memory physical"), "addresses are physical\n");
     EXPECT_EQ(ask("qqemu.PhyMemMode"), "1");
     EXPECT_EQ(ask("Qqemu.PhyMemMode:0"), "OK");

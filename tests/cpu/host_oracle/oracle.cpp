@@ -239,9 +239,9 @@ void Oracle::report(double seconds) const
     if (translated_) {
         const TranslatorStatistics& s = *translated_->cpu().translator_statistics();
         fmt::print(
-            "{} bit: {} tests with both engines; {} blocks translated, entered {} times, "
-            "left {} times for the interpreter\n",
-            bits_of(mode_), compared_, s.blocks, s.entries, s.resumes);
+            "{} bit: {} tests with both engines; {} blocks translated, entered {} times; handlers called "
+            "{} times, for slow memory {}, to end a block {}\n",
+            bits_of(mode_), compared_, s.blocks, s.entries, s.calls, s.accesses, s.finishes);
     }
     for (const auto& [name, count] : unexplained_) fmt::print("{:8} x {}\n", count, name);
     fmt::print("{} bit, all:     {:8} tests, {:.0f} per second; {} were unfit\n", bits_of(mode_),

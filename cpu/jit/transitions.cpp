@@ -1,0 +1,173 @@
+/// In and out of host code: what runs in C++ because host code cannot do it, and where it goes on.
+#include "cpu/jit/engine.h"
+
+namespace reprise::jit {
+
+/// More than Event leaves with: such a block is the interpreter's.
+bool Engine::may_enter() const
+{
+    return cpu_.stop_at_ > cpu_.state.clock + kReserve + Block::kMaxInsns && !cpu_.debug_ &&
+           has_ordinary_state();
+}
+
+/// What host code relies on besides the assumptions it was made for: no access is checked for
+/// alignment, and outside of 64-bit mode the upper half of RSP is clear.
+bool Engine::has_ordinary_state() const
+{
+    return !cpu_.check_alignment_ && (cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0);
+}
+
+/// A block that has host code begins. If that is within an instruction that `finish` executes, it
+/// will go on there.
+const Insn* Engine::enter(const Insn* first)
+{
+    if (inside_) return first;
+    Block& block = *cpu_.block_;
+    const Code* code = may_enter() ? code_for(block) : nullptr;
+    if (!code) return block.first(cpu_, first);
+    graveyard_.clear();
+    ++statistics_.entries;
+    prepare(*code);
+    inside_ = true;
+    stubs_.enter(&entry_, &cpu_);
+    inside_ = false;
+    return chain(cpu_, next_);
+}
+
+void Engine::prepare(const Code& code)
+{
+    cpu_.via_ = nullptr;
+    entry_.code = code.entry;
+    entry_.tlb = cpu_.tlb_;
+    entry_.targets = targets().data();
+    entry_.stop_at = cpu_.stop_at_;
+    entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
+    entry_.flags = lahf_seto_of(cpu_.flags.get());
+}
+
+/// The clock at the beginning of a block of which `charged` instructions have been charged.
+u64 Engine::clock_before(u64 charged) const
+{
+    return entry_.stop_at - kReserve + static_cast<u64>(entry_.budget) - charged;
+}
+
+void Engine::arrive(const Exit& exit)
+{
+    cpu_.state.clock = clock_before(exit.charged);
+    cpu_.enter(*exit.code->block);
+    cpu_.flags.set(eflags_of(entry_.flags));
+    remember(exit.x87);
+}
+
+/// In the block that has been arrived in.
+void Engine::remember(const X87Pointers& x87)
+{
+    FpuState& s = cpu_.state.fpu;
+    if (x87.last) {
+        s.ip = cpu_.ip_of(*x87.last);
+        s.cs = cpu_.state.seg[CS].selector;
+        s.opcode = static_cast<u16>(x87.last->imm);
+    }
+    if (x87.memory) {
+        s.data = cpu_.address(*x87.memory);
+        s.ds = cpu_.state.seg[x87.memory->seg].selector;
+    }
+}
+
+const u8* Engine::out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget)
+{
+    Engine& engine = of(*cpu);
+    entry->budget = budget;
+    if (!exit) return engine.look_up_target();
+    engine.arrive(*exit);
+    if (exit->shared_bytes) engine.count_crossing(*exit);
+    switch (exit->kind) {
+    case Exit::Kind::Call: ++engine.statistics_.calls; return engine.call(*exit);
+    case Exit::Kind::Access: return engine.access(*exit);
+    case Exit::Kind::Finish: return engine.finish(*exit);
+    case Exit::Kind::Jump: return engine.jump(*exit);
+    case Exit::Kind::Event: ++engine.statistics_.events; break;
+    case Exit::Kind::Leave: ++engine.statistics_.leaves; break;
+    }
+    engine.next_ = exit->insn;
+    return nullptr;
+}
+
+/// Executes one instruction by its handler, and decides whether host code may go on behind it.
+const u8* Engine::call(const Exit& exit)
+{
+    const Block& block = *exit.code->block;
+    alone_[0] = *exit.insn;
+    if (exit.insn == block.insns) alone_[0].exec = block.first;
+    const Insn* next = alone_[0].exec(cpu_, alone_);
+    if (next != &alone_[1]) {
+        const Code* code = next_code(next);
+        return code ? code->entry : nullptr;
+    }
+    entry_.flags = lahf_seto_of(cpu_.flags.get());
+    const bool unchanged = cpu_.stop_at_ == entry_.stop_at && block.valid &&
+                           cpu_.tlb_ == entry_.tlb && cpu_.context_ == table_->context &&
+                           assumptions().key == exit.code->key && has_ordinary_state();
+    if (unchanged && exit.behind) return exit.behind;
+    ++statistics_.leaves;
+    next_ = exit.insn + 1;
+    return nullptr;
+}
+
+const u8* Engine::access(const Exit& exit)
+{
+    ++statistics_.accesses;
+    if (exit.fp_refused && ++exit.code->fp_refusals == kFpRefusals) forget(*exit.code->block);
+    return call(exit);
+}
+
+/// The last instruction of a block, by its handler, which may execute blocks that have no host code
+/// after it.
+const u8* Engine::finish(const Exit& exit)
+{
+    ++statistics_.finishes;
+    const Block& block = *exit.code->block;
+    const Handler handler = exit.insn == block.insns ? block.first : exit.insn->exec;
+    const Code* code = next_code(handler(cpu_, exit.insn));
+    return code ? code->entry : nullptr;
+}
+
+/// To a block that the jump is not linked to yet.
+const u8* Engine::jump(Exit& exit)
+{
+    ++statistics_.jumps;
+    const u32 context = cpu_.context_;
+    Code* code = next_code(cpu_.continue_at(exit.code->block->count, exit.link, exit.ip));
+    if (!code) return nullptr;
+    if (cpu_.context_ == context && code->key == exit.code->key) link(exit, *code);
+    return code->entry;
+}
+
+/// A return or indirect jump to where the table has nothing, or something else.
+const u8* Engine::look_up_target()
+{
+    ++statistics_.indirect_misses;
+    cpu_.state.clock = clock_before(0);
+    cpu_.flags.set(eflags_of(entry_.flags));
+    cpu_.state.rip = entry_.ip;
+    const Code* code = next_code(nullptr);
+    if (!code) return nullptr;
+    targets().add(entry_.ip, code->indirect);
+    return code->entry;
+}
+
+/// The code of the block that comes next: `next` is its first instruction, or null if an
+/// instruction has left its block or faulted. Null: the interpreter goes on with `next_`.
+Code* Engine::next_code(const Insn* next)
+{
+    if (!next)
+        if (Block* block = cpu_.next_if_quiet()) next = cpu_.enter(*block);
+    next_ = next;
+    const bool begins = next && next == cpu_.block_->insns;
+    Code* code = begins && may_enter() ? find_code(*cpu_.block_, assumptions().key) : nullptr;
+    if (code) prepare(*code);
+    else ++statistics_.leaves;
+    return code;
+}
+
+}  // namespace reprise::jit
