@@ -13,6 +13,14 @@ struct PageAccess {
     bool shared = false;  // may change without a write to this page: nothing decoded from it is kept
 };
 
+/// RAM as a file of the host, which can be mapped once more: what lies at `data` is also what the file begins
+/// with. No file: fd is negative.
+struct RamFile {
+    int fd = -1;
+    const u8* data = nullptr;
+    u64 size = 0;
+};
+
 /// IA32_APIC_BASE after RESET of the bootstrap processor: enabled, at FEE00000h.
 inline constexpr u64 kApicBaseAfterReset = 0xFEE00900;
 
@@ -22,8 +30,10 @@ public:
     virtual ~Bus() = default;
 
     /// Direct access to the page that contains `address`. The answer stays true until the bus
-    /// calls Cpu::flush_tlb().
+    /// calls Cpu::memory_map_changed() or Cpu::flush_tlb().
     virtual PageAccess page(u64 address) = 0;
+    /// What page() answers with where there is RAM, if that is a file; always the same one.
+    virtual RamFile ram_file() const { return {}; }
 
     /// An access that does not cross a page. `size` is 1, 2, 4 or 8 bytes. Unmapped reads give all
     /// ones, and writes to nowhere or to ROM are ignored.
@@ -52,7 +62,7 @@ public:
     /// SMIACT#: accesses are made in system management mode from now on, or no longer.
     virtual void smm_changed(bool active) { static_cast<void>(active); }
 
-    /// AND mask of the A20 gate: all ones, or all but bit 20.
+    /// AND mask of the A20 gate: all ones, or all but bit 20. See Cpu::a20_changed().
     virtual u64 a20_mask() const = 0;
 
     /// The CPU entered shutdown (triple fault): the board resets it.

@@ -122,7 +122,7 @@ bool Cpu::write_cr4(u64 value)
         state.cr4 = old;
         return false;
     }
-    if (changed & kPaging) flush_tlb();
+    if (changed & kPaging) forget_translations();
     else update_mode();
     return true;
 }
@@ -134,7 +134,7 @@ bool Cpu::write_efer(u64 value)
     if ((value & ~writable_efer(model_)) || ((changed & kEferLme) && (state.cr0 & kCr0Pg)))
         return general_protection();
     state.msr.efer = (value & ~u64{kEferLma}) | (state.msr.efer & kEferLma);
-    if (changed & kEferNxe) flush_tlb();
+    if (changed & kEferNxe) forget_translations();
     return true;
 }
 
@@ -167,7 +167,7 @@ bool Cpu::write_dr(int index, u64 value)
     else state.dr[7] = (value & 0xFFFF2FFF) | 0x400;
 
     update_breakpoints();
-    flush_tlb();
+    forget_translations();
     return true;
 }
 

@@ -173,7 +173,7 @@ void Cpu::set_cr0(u64 value)
     const u64 changed = state.cr0 ^ value;
     state.cr0 = value;
     // Without paging before and after, protected mode changes no mapping.
-    if (changed & (kCr0Pg | kCr0Wp) || ((changed & kCr0Pe) && (value & kCr0Pg))) flush_tlb();
+    if (changed & (kCr0Pg | kCr0Wp) || ((changed & kCr0Pe) && (value & kCr0Pg))) forget_translations();
     else update_mode();
 }
 

@@ -114,6 +114,9 @@ public:
 
     /// What the bus answered to Bus::page or Bus::a20_mask is no longer true.
     void flush_tlb();
+    /// The same of Bus::page for `size` bytes at `first`, and of Bus::a20_mask alone.
+    void memory_map_changed(u64 first, u64 size);
+    void a20_changed() { forget_translations(); }
     /// Somebody else (DMA, a loader, a mapping change) changed memory.
     void memory_written(u64 physical, u64 size);
     /// After `state` was replaced.
@@ -496,6 +499,7 @@ private:
     std::vector<Translation> translations() const;
     void restore_translations();
     void flush_local_tlb();
+    void forget_translations();
     void forget_links();
     bool load_pdptes(u64 cr3);
     bool walk(u64 linear, Access access, Rights rights, PageMapping& mapping);

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cpu/bus.h"
+#include "cpu/ram.h"
 
 namespace reprise {
 
@@ -20,6 +20,7 @@ public:
         if (page + 0x1000 > ram.size()) return {};
         return {ram.data() + page, ram.data() + page};
     }
+    RamFile ram_file() const override { return ram.file(); }
     u64 read_memory(u64, int size) override { return size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1; }
     void write_memory(u64, int, u64) override {}
     u32 read_port(u16 port, int size) override
@@ -32,7 +33,7 @@ public:
     u64 a20_mask() const override { return mask_; }
     void shutdown() override { was_shut_down = true; }
 
-    std::vector<u8> ram;
+    Ram ram;
     std::vector<u8> behind;  // more of it, at `behind_at`, where no program looks for it
     u64 behind_at = 0;
     u8 vector = 0;

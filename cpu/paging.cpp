@@ -250,7 +250,16 @@ void Cpu::forget_links()
     update_mode();
 }
 
-void Cpu::flush_tlb()
+void Cpu::flush_tlb() { memory_map_changed(0, ~u64{0}); }
+
+void Cpu::memory_map_changed(u64 first, u64 size)
+{
+    if (translator_) translator_->memory_map_changed(first, size);
+    forget_translations();
+}
+
+/// Those of all pages; the bus answers as before.
+void Cpu::forget_translations()
 {
     for (Tlb& tlb : tlbs_) tlb.flush(false);
     for (FetchTlb& fetches : fetches_) fetches.flush(false);

@@ -29,6 +29,8 @@ public:
     virtual void cleared() = 0;
     /// Links between pages are no longer true.
     virtual void mapping_changed() = 0;
+    /// Bus::page may answer differently for these addresses.
+    virtual void memory_map_changed(u64 first, u64 size) = 0;
 
     virtual const TranslatorStatistics& statistics() const = 0;
 };

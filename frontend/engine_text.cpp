@@ -26,13 +26,12 @@ std::string engine_text(const Machine& machine)
         "translator: {} blocks, {} bytes of code, {} links, dropped {} times; translating took "
         "{:.3f} s\n"
         "host code entered {} times, left {} times for an event, {} for other reasons\n"
-        "gone through the engine: {} new jumps, {} unknown targets\n"
+        "gone through the engine: {} new jumps, {} unknown targets; {} faults of the host\n"
         "by their handlers, from host code: {} instructions, {} for slow memory, {} at the end of "
-        "a "
-        "block: {:.2f}% of all\n",
+        "a block: {:.2f}% of all\n",
         s->blocks, s->code_bytes, s->links, s->flushes,
         static_cast<double>(s->translation_ns) / 1e9, s->entries, s->events, s->leaves, s->jumps,
-        s->indirect_misses, s->calls, s->accesses, s->finishes, share);
+        s->indirect_misses, s->faults, s->calls, s->accesses, s->finishes, share);
 }
 
 }  // namespace reprise

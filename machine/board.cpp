@@ -110,7 +110,7 @@ Board::Board(const MachineConfig& machine_config, MessageSink tell)
     scheduler.on_armed = [this](Time deadline) { cpu.limit_run(clock_at(deadline)); };
     memory.on_changed = [this](u64 first, u64 size) {
         cpu.memory_written(first, size);
-        cpu.flush_tlb();
+        cpu.memory_map_changed(first, size);
     };
     memory.on_written = [this](u64 address, u64 size) { cpu.memory_written(address, size); };
     cpu.on_log = [this](std::string_view message) { log(message); };
@@ -290,7 +290,7 @@ void Board::set_a20(bool open)
 {
     if (open == a20_) return;
     a20_ = open;
-    cpu.flush_tlb();
+    cpu.a20_changed();
 }
 
 void Board::request_reset()

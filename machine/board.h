@@ -60,6 +60,7 @@ public:
 
     // ---- What the CPU is connected to ----------------------------------------------------------
     PageAccess page(u64 address) override { return memory.page(address); }
+    RamFile ram_file() const override { return memory.ram.file(); }
     u64 read_memory(u64 address, int size) override;
     void write_memory(u64 address, int size, u64 value) override;
     u32 read_port(u16 port, int size) override;

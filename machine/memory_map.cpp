@@ -1,13 +1,7 @@
 #include "machine/memory_map.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-
-#include "machine/base/error.h"
 
 namespace reprise {
 
@@ -15,26 +9,6 @@ namespace {
 constexpr u64 kPage = 4096;
 constexpr u64 kVgaWindow = 0xA0000, kVgaWindowSize = 0x20000;
 }  // namespace
-
-Ram::Ram(u64 size) : size_(size)
-{
-    fd_ = memfd_create("reprise-ram", MFD_CLOEXEC);
-    const bool sized = fd_ >= 0 && ftruncate(fd_, static_cast<off_t>(size)) == 0;
-    void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                       sized ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, sized ? fd_ : -1, 0);
-    if (block == MAP_FAILED) {
-        if (fd_ >= 0) close(fd_);
-        throw HostError("cannot allocate " + std::to_string(size >> 20) +
-                        " MB of guest memory: " + std::strerror(errno) + "; choose less with -m");
-    }
-    data_ = static_cast<u8*>(block);
-}
-
-Ram::~Ram()
-{
-    munmap(data_, size_);
-    if (fd_ >= 0) close(fd_);
-}
 
 MemoryMap::MemoryMap(u64 ram_size) : ram(ram_size), rom_(kShadowSize, 0xFF) {}
 

@@ -8,28 +8,10 @@
 #include <vector>
 
 #include "cpu/bus.h"
+#include "cpu/ram.h"
 #include "machine/base/types.h"
 
 namespace reprise {
-
-/// Guest RAM: one block in a memfd, so that it can be mapped more than once.
-class Ram {
-public:
-    /// Throws HostError if the host has not enough memory.
-    explicit Ram(u64 size);
-    ~Ram();
-    Ram(const Ram&) = delete;
-    Ram& operator=(const Ram&) = delete;
-
-    u64 size() const { return size_; }
-    u8* data() { return data_; }
-    std::span<u8> bytes() { return {data_, size_}; }
-
-private:
-    u64 size_;
-    int fd_ = -1;
-    u8* data_ = nullptr;
-};
 
 /// Regions lie over each other; the highest layer answers, and within it the one added last. All
 /// begin and end on page boundaries. What the guest can move gets a layer of its own, so that the

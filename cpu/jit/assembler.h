@@ -13,7 +13,7 @@ namespace reprise::jit {
 
 inline constexpr auto kCpu = asmjit::x86::r12;
 inline constexpr auto kBudget = asmjit::x86::r13;
-inline constexpr auto kTlb = asmjit::x86::r14;
+inline constexpr auto kMemory = asmjit::x86::r14;
 
 /// [r8 + r9], where a memory operand ends up that has been looked for in the TLB.
 inline constexpr HostMemory kScratchOperand{.base = 8, .index = 9};

@@ -17,19 +17,22 @@ struct Assumptions {
     bool simple_loads() const { return key >> 25 & 1; }  // of data segments: base = selector * 16
     bool backwards() const { return key >> 26 & 1; }     // DF
     bool paging() const { return key >> 27 & 1; }
+    bool window() const { return key >> 28 & 1; }     // memory is a Window, else the TLB's
+    bool low_bases() const { return key >> 29 & 1; }  // of all segments: below 1 MB
     u64 code_limit() const { return key >> 32; }
 
     static Assumptions of(const u8 (&segments)[6], bool wide_stack, bool simple_loads,
-                          u32 code_limit)
+                          bool low_bases, u32 code_limit)
     {
         Assumptions a;
         for (u8 seg = 0; seg < 6; ++seg) a.key |= u64{segments[seg]} << 4 * seg;
-        a.key |= u64{wide_stack} << 24 | u64{simple_loads} << 25 | u64{code_limit} << 32;
+        a.key |= u64{wide_stack} << 24 | u64{simple_loads} << 25 | u64{low_bases} << 29 |
+                 u64{code_limit} << 32;
         return a;
     }
-    Assumptions with(bool backwards, bool paging) const
+    Assumptions with(bool backwards, bool paging, bool window) const
     {
-        return {key | u64{backwards} << 26 | u64{paging} << 27};
+        return {key | u64{backwards} << 26 | u64{paging} << 27 | u64{window} << 28};
     }
 };
 

@@ -56,11 +56,13 @@ bool BlockWriter::write()
             ended = true;
             write_x87_pointers();
             if (!write_end(insn)) go_out(new_exit(Exit::Kind::Finish, index_));
+            end_fault_site();
             continue;
         }
         if (!charged_ && is_charge_point(insn)) write_charge(index_);
         keep_x87_pointers(insn, opcodes()[insn.opcode]);
         if (!write_insn(index_)) write_call();
+        end_fault_site();
         forget_shared(insn, opcodes()[insn.opcode]);
         end_insn();
     }
@@ -78,6 +80,7 @@ bool BlockWriter::write()
     for (const Cold& cold : colds_) {
         a_.bind(cold.label);
         if (cold.parked) a_.mov(x86::rcx, kSavedRcx);
+        if (cold.swapped) a_.xchg(x86::gpb_lo(*cold.swapped), x86::gpb_hi(*cold.swapped));
         go_out(*cold.exit);
     }
     for (const Return& r : returns_) write_return_from_handler(r);
@@ -92,6 +95,9 @@ void BlockWriter::finish(CodeMemory& memory)
     for (const auto& [exit, offset] : sites_) exit->site = base + offset;
     for (const auto& [exit, label] : stubs_) exit->stub = base + host_.offset_of(label);
     for (const auto& [exit, label] : backs_) exit->behind = base + host_.offset_of(label);
+    for (const FaultSite& site : fault_sites_)
+        engine_.add_fault_site(base + site.begin, base + site.end,
+                               base + host_.offset_of(site.out));
 }
 
 bool BlockWriter::ends_block(const Insn& insn) const

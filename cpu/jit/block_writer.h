@@ -35,7 +35,13 @@ private:
     struct Cold {
         Label label;
         Exit* exit = nullptr;
-        bool parked = false;  // RCX is in r10
+        bool parked = false;             // RCX is in r10
+        std::optional<u8> swapped = {};  // low and high byte of this register have changed places
+    };
+    /// Code between these offsets may fault on the way to its operand.
+    struct FaultSite {
+        u32 begin = 0, end = 0;
+        Label out;
     };
     /// Memory that an instruction accesses: its operand; the stack, `depth` bytes from the top; or
     /// what a register points to.
@@ -49,6 +55,7 @@ private:
         const Insn* insn = nullptr;
         int depth = 0;
         Gpr pointer = RSI;
+        bool computed = false;  // the operand is to be in r8 and r9, not in the guest's registers
     };
     /// A store that is not plain: it may be fast in spite of code on its page, and then goes on at
     /// `hit`.
@@ -136,7 +143,7 @@ private:
 
     // Memory. Afterwards the operand is at operand_, and r10 and r11 are free.
     void access(const Place& place, bool write);
-    void access(const Insn& insn, int size, bool write);
+    void access(const Insn& insn, int size, bool write, bool computed = false);
     void access_stack(int depth, int size, bool write);
     void access_page(const Place& place, bool write);
     void offset_of(const Place& place);
@@ -146,6 +153,15 @@ private:
                const Label& hit = Label());
     void test(const Place& place, i32 tag, bool write);
     void cold_store(const ColdStore& store);
+    asmjit::x86::Mem entry_field(i32 field) const;
+    bool in_window(const Place& place) const;
+    bool is_flat(const Place& place, bool write) const;
+    bool is_wide(const Place& place, bool write) const;
+    void access_window(const Place& place, bool write);
+    std::optional<HostMemory> direct(const Place& place) const;
+    void begin_fault_site(std::optional<u8> swapped = {});
+    void end_fault_site();
+    bool may_fault() const { return !fault_sites_.empty() && fault_sites_.back().end == 0; }
     asmjit::x86::Mem operand(int size) const;
 
     bool write_end(const Insn& insn);
@@ -194,6 +210,7 @@ private:
     Label entry_, indirect_;
     std::vector<Cold> colds_;
     std::vector<ColdStore> stores_;
+    std::vector<FaultSite> fault_sites_;
     std::vector<std::pair<Exit*, u32>> sites_;  // offsets of displacements
     std::vector<std::pair<Exit*, Label>> stubs_, backs_;
     std::vector<Return> returns_;

@@ -44,11 +44,19 @@ struct Exit {
     const u8* behind = nullptr;  // Call, Access; null: the interpreter goes on behind it
 };
 
+/// What has been learned about a block's instructions; bit n is that of the one with this index.
+struct Marks {
+    u32 checked = 0;  // the operand was not plain RAM: look it up in the TLB
+    u32 wraps = 0;    // base and displacement were not the linear address: wrap it first
+};
+
 /// A block's host code under the assumptions in `key`.
 struct Code {
     Block* block = nullptr;
     u64 key = 0;
+    Marks marks;
     Code* next = nullptr;    // of the same block under other assumptions
+    bool live = true;        // false: it may be executing, but is not entered or linked any more
     u8* entry = nullptr;     // of direct jumps
     u8* indirect = nullptr;  // of jumps that have the address in r8: checks that it is this block's
     std::deque<Exit> exits;

@@ -22,6 +22,7 @@ public:
     std::size_t left() const { return size_ - used_; }
     /// Where the next code will run.
     u8* next() const { return run_ + used_; }
+    const u8* begin() const { return run_; }
 
     /// Copies code that was made for next(). Needs `size` <= left().
     u8* add(const void* code, std::size_t size);

@@ -24,7 +24,7 @@ Engine::Engine(Cpu& cpu, u32 hot) : cpu_(cpu), hot_(hot), memory_(kCodeBytes)
                                 reinterpret_cast<const char*>(&cpu_));
     };
     offsets_ = {offset(&cpu_.state.gpr[0]), offset(&cpu_.fast_[0]), offset(&cpu_.state.seg[0]),
-                offset(&cpu_.state.fpu)};
+                offset(&cpu_.state.fpu), offset(&cpu_.tlbs_[0].entry(0))};
     time_ = {cpu_.model().has(Feature::Tsc), offset(&cpu_.stop_at_), offset(&cpu_.state.tsc_offset),
              offset(&cpu_.state.cr4)};
     stubs_ = write_stubs(memory_,
@@ -49,6 +49,11 @@ const TranslatorStatistics& Engine::statistics() const
 
 void Engine::added(Block& block)
 {
+    for (auto& window : windows_) {
+        if (!window) continue;
+        window->protect(block.physical);
+        if (block.crosses_page) window->protect(block.second_page);
+    }
     if (!block.crosses_page) block.insns[0].exec = Handlers::count;
 }
 
@@ -56,16 +61,7 @@ void Engine::retired(Block& block)
 {
     const auto found = codes_.find(&block);
     if (found == codes_.end()) return;
-    for (auto& code : found->second) {
-        for (Exit* exit : std::vector<Exit*>(code->incoming)) unlink(*exit);
-        for (Exit& exit : code->exits)
-            if (exit.target) unlink(exit);
-        for (auto& table : tables_)
-            if (table) table->remove(block.ip, code->indirect, stubs_.indirect_miss);
-        // It may be executing: kept until the interpreter enters host code again.
-        graveyard_.push_back(std::move(code));
-    }
-    block.code = nullptr;
+    for (auto& code : found->second.codes) drop(std::move(code));
     codes_.erase(found);
     apart_.erase(&block);
 }
@@ -96,14 +92,34 @@ void Engine::count_crossing(const Exit& exit)
     if (block.valid) apart_[&block] = bits;
 }
 
+/// It may be executing: kept until the interpreter enters host code again.
+void Engine::drop(std::unique_ptr<Code> code)
+{
+    code->live = false;
+    Block& block = *code->block;
+    if (block.code == code.get()) block.code = code->next;
+    for (Code* c = static_cast<Code*>(block.code); c; c = c->next)
+        if (c->next == code.get()) c->next = code->next;
+    for (Exit* exit : std::vector<Exit*>(code->incoming)) unlink(*exit);
+    for (Exit& exit : code->exits)
+        if (exit.target) unlink(exit);
+    for (auto& table : tables_)
+        if (table) table->remove(block.ip, code->indirect, stubs_.indirect_miss);
+    graveyard_.push_back(std::move(code));
+}
+
 void Engine::cleared()
 {
     apart_.clear();
-    for (auto& [block, codes] : codes_) {
+    for (auto& [block, translations] : codes_) {
         block->code = nullptr;
-        for (auto& code : codes) graveyard_.push_back(std::move(code));
+        for (auto& code : translations.codes) {
+            code->live = false;
+            graveyard_.push_back(std::move(code));
+        }
     }
     codes_.clear();
+    fault_sites_.clear();
     between_pages_.clear();
     for (auto& table : tables_) {
         if (!table) continue;
@@ -116,15 +132,22 @@ void Engine::cleared()
 
 void Engine::mapping_changed()
 {
+    is_window_known_ = false;
     // All at once: each of them would be looked for in the list.
     for (Exit* exit : std::exchange(between_pages_, {})) unlink(*exit);
+}
+
+void Engine::memory_map_changed(u64 first, u64 size)
+{
+    for (auto& window : windows_)
+        if (window) window->forget(first, size);
 }
 
 /// Its host code is all dropped; the blocks stay, and are counted anew.
 void Engine::flush()
 {
     ++statistics_.flushes;
-    for (auto& [block, codes] : codes_) {
+    for (auto& [block, translations] : codes_) {
         block->entries = 0;
         block->insns[0].exec = Handlers::count;
     }
@@ -153,7 +176,9 @@ void Engine::unlink(Exit& exit)
 Assumptions Engine::assumptions()
 {
     if (cpu_.segments_changed_) assumptions_ = look_at_segments();
-    return assumptions_.with(cpu_.state.rflags & DF, cpu_.state.cr0 & kCr0Pg);
+    const Window* memory = window();
+    return assumptions_.with(cpu_.state.rflags & DF, cpu_.state.cr0 & kCr0Pg,
+                             memory && memory->base());
 }
 
 FpChoice Engine::fp_choice() const
@@ -172,7 +197,7 @@ Assumptions Engine::look_at_segments()
     if (cpu_.mode64()) return {};
     u8 bits[6] = {};
     const bool real = cpu_.real_or_v86();
-    bool all_present = true;
+    bool all_present = true, low_bases = true;
     for (u8 seg = 0; seg < 6; ++seg) {
         const Cpu::FastSegment& s = cpu_.fast_[seg];
         const auto of = [&](u64 end, SegmentBit wide, SegmentBit flat) {
@@ -182,8 +207,9 @@ Assumptions Engine::look_at_segments()
         bits[seg] = static_cast<u8>(of(s.read_end, kWideRead, kFlatRead) |
                                     of(s.write_end, kWideWrite, kFlatWrite));
         all_present = all_present && cpu_.state.seg[seg].present();
+        low_bases = low_bases && s.base < 1 << 20;
     }
-    return Assumptions::of(bits, cpu_.stack_mask_ != 0xFFFF, real && all_present,
+    return Assumptions::of(bits, cpu_.stack_mask_ != 0xFFFF, real && all_present, low_bases,
                            cpu_.state.seg[CS].limit);
 }
 
@@ -197,7 +223,7 @@ Code* Engine::find_code(const Block& block, u64 key)
 Code* Engine::code_for(Block& block)
 {
     if (Code* code = find_code(block, assumptions().key)) return code;
-    return codes_[&block].size() < kVariants ? translate(block) : nullptr;
+    return codes_[&block].codes.size() < kVariants ? translate(block) : nullptr;
 }
 
 Code* Engine::translate(Block& block)
@@ -216,6 +242,7 @@ Code* Engine::write_code(Block& block)
     auto code = std::make_unique<Code>();
     code->block = &block;
     code->key = assumptions().key;
+    code->marks = codes_[&block].marks;
     BlockWriter writer(*this, *code, assumptions(), fp_choice(), memory_.next());
     if (!writer.write()) {
         block.insns[0].exec = block.first;
@@ -226,7 +253,7 @@ Code* Engine::write_code(Block& block)
     code->next = static_cast<Code*>(block.code);
     block.code = code.get();
     block.insns[0].exec = Handlers::enter;
-    return codes_[&block].emplace_back(std::move(code)).get();
+    return codes_[&block].codes.emplace_back(std::move(code)).get();
 }
 
 TargetTable& Engine::targets()

@@ -11,7 +11,9 @@
 #include "cpu/jit/assumptions.h"
 #include "cpu/jit/code.h"
 #include "cpu/jit/code_memory.h"
+#include "cpu/jit/host_faults.h"
 #include "cpu/jit/stubs.h"
+#include "cpu/jit/window.h"
 #include "cpu/translator.h"
 
 namespace reprise::jit {
@@ -49,7 +51,7 @@ private:
     std::vector<u16> filled_;
 };
 
-class Engine : public Translator {
+class Engine : public Translator, private FaultHandler {
 public:
     /// Host code ends this many instructions before the next event; the interpreter executes those.
     /// It looks once in each block, so it may be up to two blocks late.
@@ -65,6 +67,7 @@ public:
     void retired(Block& block) override;
     void cleared() override;
     void mapping_changed() override;
+    void memory_map_changed(u64 first, u64 size) override;
     const TranslatorStatistics& statistics() const override;
 
     // ---- For BlockWriter ----------------------------------------------------------------------
@@ -90,6 +93,11 @@ public:
         return segment_base(seg) + static_cast<i32>(write ? offsetof(Cpu::FastSegment, write_end)
                                                           : offsetof(Cpu::FastSegment, read_end));
     }
+
+    /// Offset from the Cpu of the TLB that is used without paging.
+    i32 tlb() const { return offsets_.tlb; }
+    /// Host code that may fault between `begin` and `end`, which goes on at `out` then.
+    void add_fault_site(const u8* begin, const u8* end, const u8* out);
 
     i32 segment_register(u8 seg) const
     {
@@ -117,6 +125,8 @@ private:
     static constexpr u32 kCrossings = 16;
 
     const Insn* count(const Insn* first);
+    const u8* way_out(const u8* code, const u8* address, bool write) override;
+    void faulted(const Exit& exit);
     Assumptions assumptions();
     Assumptions look_at_segments();
     FpChoice fp_choice() const;
@@ -128,6 +138,9 @@ private:
     void flush();
     void forget(Block& block);
     void count_crossing(const Exit& exit);
+    void drop(std::unique_ptr<Code> code);
+    Window* window();
+    const void* memory_of(const Assumptions& assumptions);
     void link(Exit& exit, Code& target);
     void unlink(Exit& exit);
 
@@ -148,7 +161,18 @@ private:
     void remember(const X87Pointers& x87);
 
     struct Offsets {  // from the Cpu
-        i32 gpr = 0, segments = 0, segment_registers = 0, fpu = 0;
+        i32 gpr = 0, segments = 0, segment_registers = 0, fpu = 0, tlb = 0;
+    };
+    struct FaultSite {  // offsets from the beginning of all code
+        u32 begin = 0, end = 0, out = 0;
+    };
+    struct Fault {
+        bool happened = false, write = false;
+        const u8* address = nullptr;
+    };
+    struct Translations {
+        std::vector<std::unique_ptr<Code>> codes;
+        Marks marks;
     };
 
     Cpu& cpu_;
@@ -163,8 +187,13 @@ private:
     const Insn* next_ = nullptr;  // where the interpreter goes on after host code
     Insn alone_[2];  // an instruction to execute, and one that makes its handler return
     Assumptions assumptions_;
-    std::unordered_map<Block*, std::vector<std::unique_ptr<Code>>> codes_;
+    std::unordered_map<Block*, Translations> codes_;
     std::unordered_map<const Block*, u32> apart_;
+    std::array<std::unique_ptr<Window>, 2> windows_;  // with address line 20, and without
+    Window* window_ = nullptr;                        // the present one, if is_window_known_
+    bool is_window_known_ = false;
+    std::vector<FaultSite> fault_sites_;  // in the order of their addresses
+    Fault fault_;                         // that host code was left with
     std::vector<std::unique_ptr<Code>>
         graveyard_;                     // of retired blocks, one of which may be executing
     std::vector<Exit*> between_pages_;  // linked

@@ -120,10 +120,11 @@ bool BlockWriter::write_copy_with_high_byte(const Insn& insn, const Opcode& row,
     if (row.code == 0x1B0) return false;  // CMPXCHG also uses AL
     const Stand low_byte{.reg = reg & 15, .rm = {}};
     if (!copy_instruction(insn, row, &operand_, low_byte)) return false;
-    access(insn, operand_bytes(row, insn), writes_memory(row));
+    access(insn, operand_bytes(row, insn), writes_memory(row), true);
     const x86::Gp low = x86::gpb_lo(reg & 3), high = x86::gpb_hi(reg & 3);
     const auto host = copy_instruction(insn, row, &operand_, low_byte);
     a_.xchg(low, high);
+    if (may_fault()) begin_fault_site(reg & 3);
     a_.embed(host->bytes.data(), host->size);
     a_.xchg(low, high);
     return true;

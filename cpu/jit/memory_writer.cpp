@@ -1,4 +1,4 @@
-/// From an operand to host memory: offset, segment, TLB.
+/// From an operand to host memory: offset, segment, TLB. With a Window: window_writer.cpp.
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/registers.h"
 
@@ -49,13 +49,14 @@ void BlockWriter::offset_of(const Place& place)
 
 int BlockWriter::stack_bits() const { return long_ ? 64 : assumptions_.wide_stack() ? 32 : 16; }
 
-void BlockWriter::access(const Insn& insn, int size, bool write)
+void BlockWriter::access(const Insn& insn, int size, bool write, bool computed)
 {
     access({.kind = Place::Kind::Operand,
             .seg = insn.seg,
             .bits = 8 * insn.address_bytes(),
             .size = size,
-            .insn = &insn},
+            .insn = &insn,
+            .computed = computed},
            write);
 }
 
@@ -68,6 +69,7 @@ void BlockWriter::access_stack(int depth, int size, bool write)
 
 void BlockWriter::access(const Place& place, bool write)
 {
+    if (in_window(place)) return access_window(place, write);
     if (!share(place, write)) access_page(place, write);
 }
 
@@ -89,6 +91,13 @@ x86::Mem BlockWriter::operand(int size) const
     return x86::ptr(base, x86::gpq(operand_.index), operand_.scale, operand_.disp, bytes);
 }
 
+/// A field of the TLB entry whose index, times 8, is in kIndex.
+x86::Mem BlockWriter::entry_field(i32 field) const
+{
+    if (assumptions_.window()) return x86::qword_ptr(kCpu, kIndex, 3, engine_.tlb() + field);
+    return x86::qword_ptr(kMemory, kIndex, 3, field);
+}
+
 /// From the offset in r8 to host memory at [r8 + r9], if the TLB knows the page by `tag` and the
 /// access lies within the segment; else to `fail`, with RCX in r10. All conditions add up to zero
 /// in rcx.
@@ -104,12 +113,22 @@ void BlockWriter::check(const Place& place, const Label& fail, i32 tag, bool wri
     a_.mov(kIndex, entry_field(kAddend));
 }
 
+bool BlockWriter::is_flat(const Place& place, bool write) const
+{
+    if (long_) return place.seg < FS;
+    return (assumptions_.segment(place.seg) & (write ? kFlatWrite : kFlatRead)) != 0;
+}
+
+bool BlockWriter::is_wide(const Place& place, bool write) const
+{
+    return place.bits == 16 &&
+           (assumptions_.segment(place.seg) & (write ? kWideWrite : kWideRead)) != 0;
+}
+
 void BlockWriter::test(const Place& place, i32 tag, bool write)
 {
     const int size = place.size;
-    const u8 bits = assumptions_.segment(place.seg);
-    const bool flat = long_ ? place.seg < FS : (bits & (write ? kFlatWrite : kFlatRead)) != 0;
-    const bool wide = place.bits == 16 && (bits & (write ? kWideWrite : kWideRead));
+    const bool flat = is_flat(place, write), wide = is_wide(place, write);
     const bool limit = !long_ && !flat && (!wide || size > 1);
     a_.mov(kSavedRcx, x86::rcx);
     if (limit && wide) {

@@ -14,14 +14,17 @@ namespace x86 = asmjit::x86;
 // Free between instructions.
 inline constexpr auto kAddress = x86::r8, kIndex = x86::r9, kSavedRcx = x86::r10, kFree = x86::r11;
 
-inline constexpr i32 kReadTag = offsetof(TlbEntry, read_tag), kWriteTag = offsetof(TlbEntry, write_tag),
-                     kPlainTag = offsetof(TlbEntry, plain_tag), kAddend = offsetof(TlbEntry, addend),
+inline constexpr i32 kReadTag = offsetof(TlbEntry, read_tag),
+                     kWriteTag = offsetof(TlbEntry, write_tag),
+                     kPlainTag = offsetof(TlbEntry, plain_tag),
+                     kAddend = offsetof(TlbEntry, addend),
                      kGranules = offsetof(TlbEntry, code_granules);
 
-inline x86::Mem frame(std::size_t offset) { return x86::qword_ptr(x86::rsp, static_cast<i32>(offset)); }
+inline x86::Mem frame(std::size_t offset)
+{
+    return x86::qword_ptr(x86::rsp, static_cast<i32>(offset));
+}
 inline x86::Mem scratch() { return frame(offsetof(Frame, scratch)); }
-/// A field of the TLB entry whose index, times 8, is in kIndex.
-inline x86::Mem entry_field(i32 field) { return x86::qword_ptr(kTlb, kIndex, 3, field); }
 inline x86::Gp sized(const x86::Gp& r, int size)
 {
     if (size == 1) return x86::gpb_lo(r.id());

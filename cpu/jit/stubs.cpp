@@ -76,7 +76,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction fu
     a.mov(x86::r8, frame(offsetof(Frame, state)));
     a.mov(x86::rax, field(x86::r8, offsetof(EntryState, targets)));
     a.mov(frame(offsetof(Frame, targets)), x86::rax);
-    a.mov(kTlb, field(x86::r8, offsetof(EntryState, tlb)));
+    a.mov(kMemory, field(x86::r8, offsetof(EntryState, memory)));
     a.mov(kBudget, field(x86::r8, offsetof(EntryState, budget)));
     load_guest(a, offsets, x86::r8);
     a.jmp(x86::r11);

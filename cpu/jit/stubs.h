@@ -4,7 +4,7 @@
 ///     rax rcx rdx rbx rbp rsi rdi   the guest's of the same name; r15 is ESP
 ///     flags                         the guest's arithmetic flags
 ///     r12   the Cpu                 r13   the budget: negative while host code may go on
-///     r14   the TLB's entries       r8..r11   free between instructions
+///     r14   EntryState::memory      r8..r11   free between instructions
 ///     rsp   the Frame below
 ///     xmm, x87 and their control words: the guest's or the host's, see Frame
 /// C++ code finds all of the guest's state in the Cpu.
@@ -27,7 +27,7 @@ inline constexpr u32 kX87Masks = 0x3F, kMxcsrMasks = 0x1F80;
 /// What host code is entered with, and what it has left.
 struct EntryState {
     const u8* code = nullptr;
-    const void* tlb = nullptr;
+    const void* memory = nullptr;  // the TLB's entries, or a Window
     const u8* const* targets = nullptr;
     i64 budget = 0;
     u64 stop_at = 0;  // Cpu::stop_at_: the budget counts from it

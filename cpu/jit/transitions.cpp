@@ -11,10 +11,15 @@ bool Engine::may_enter() const
 }
 
 /// What host code relies on besides the assumptions it was made for: no access is checked for
-/// alignment, and outside of 64-bit mode the upper half of RSP is clear.
+/// alignment, and outside of 64-bit mode the upper halves of registers are clear. Only that mode
+/// leaves something there.
 bool Engine::has_ordinary_state() const
 {
-    return !cpu_.check_alignment_ && (cpu_.mode64() || cpu_.state.gpr[RSP] >> 32 == 0);
+    if (cpu_.check_alignment_) return false;
+    if (cpu_.mode64()) return true;
+    u64 all = 0;
+    for (u8 r = 0; r < 8; ++r) all |= cpu_.state.gpr[r];
+    return all >> 32 == 0;
 }
 
 /// A block that has host code begins. If that is within an instruction that `finish` executes, it
@@ -29,7 +34,10 @@ const Insn* Engine::enter(const Insn* first)
     ++statistics_.entries;
     prepare(*code);
     inside_ = true;
-    stubs_.enter(&entry_, &cpu_);
+    {
+        const FaultScope scope(*this);
+        stubs_.enter(&entry_, &cpu_);
+    }
     inside_ = false;
     return chain(cpu_, next_);
 }
@@ -38,7 +46,7 @@ void Engine::prepare(const Code& code)
 {
     cpu_.via_ = nullptr;
     entry_.code = code.entry;
-    entry_.tlb = cpu_.tlb_;
+    entry_.memory = memory_of({code.key});
     entry_.targets = targets().data();
     entry_.stop_at = cpu_.stop_at_;
     entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
@@ -80,6 +88,7 @@ const u8* Engine::out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget)
     entry->budget = budget;
     if (!exit) return engine.look_up_target();
     engine.arrive(*exit);
+    if (engine.fault_.happened) engine.faulted(*exit);
     if (exit->shared_bytes) engine.count_crossing(*exit);
     switch (exit->kind) {
     case Exit::Kind::Call: ++engine.statistics_.calls; return engine.call(*exit);
@@ -105,9 +114,10 @@ const u8* Engine::call(const Exit& exit)
         return code ? code->entry : nullptr;
     }
     entry_.flags = lahf_seto_of(cpu_.flags.get());
-    const bool unchanged = cpu_.stop_at_ == entry_.stop_at && block.valid &&
-                           cpu_.tlb_ == entry_.tlb && cpu_.context_ == table_->context &&
-                           assumptions().key == exit.code->key && has_ordinary_state();
+    const bool unchanged =
+        cpu_.stop_at_ == entry_.stop_at && block.valid && exit.code->live &&
+        cpu_.context_ == table_->context && assumptions().key == exit.code->key &&
+        memory_of({exit.code->key}) == entry_.memory && has_ordinary_state();
     if (unchanged && exit.behind) return exit.behind;
     ++statistics_.leaves;
     next_ = exit.insn + 1;
@@ -139,7 +149,8 @@ const u8* Engine::jump(Exit& exit)
     const u32 context = cpu_.context_;
     Code* code = next_code(cpu_.continue_at(exit.code->block->count, exit.link, exit.ip));
     if (!code) return nullptr;
-    if (cpu_.context_ == context && code->key == exit.code->key) link(exit, *code);
+    if (cpu_.context_ == context && code->key == exit.code->key && exit.code->live)
+        link(exit, *code);
     return code->entry;
 }
 

@@ -13,6 +13,7 @@ struct TranslatorStatistics {
     u64 entries = 0;         // from the interpreter into host code
     u64 events = 0;          // back to it because of the next event
     u64 leaves = 0;          // back to it for another reason: where it goes on is no host code yet, mostly
+    u64 faults = 0;          // of the host: memory that is not plain RAM, found out the hard way
     u64 calls = 0;           // instructions that their handlers executed, from host code
     u64 accesses = 0;        // the same, because memory was not fast
     u64 finishes = 0;        // the same with the last one of a block

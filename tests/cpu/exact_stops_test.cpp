@@ -3,6 +3,7 @@
 /// debug traps, self-modifying code, and paging.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "tests/cpu/program.h"
@@ -180,7 +181,7 @@ void compare(u32 seed, Mode mode, const char* model)
         clock = next;
         ASSERT_EQ(difference(Snapshot{big.program.cpu}, Snapshot{small.program.cpu}), "")
             << "at " << clock;
-        ASSERT_TRUE(big.program.bus.ram == small.program.bus.ram) << "at " << clock;
+        ASSERT_TRUE(std::ranges::equal(big.program.bus.ram, small.program.bus.ram)) << "at " << clock;
         if (big.program.cpu.state.shutdown) break;
         if (random() % 2) big.interrupt(), small.interrupt();
         if (random() % 16 == 0) big.program.cpu.raise_nmi(), small.program.cpu.raise_nmi();

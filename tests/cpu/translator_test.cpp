@@ -3,6 +3,7 @@
 /// seeds: REPRISE_TRANSLATOR_SEEDS=N, from REPRISE_TRANSLATOR_FIRST on.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -124,7 +125,7 @@ private:
             text = "interpreter or translator: " + names.text;
         }
         const auto &m = interpreted_.program.bus.ram, &n = translated_.program.bus.ram;
-        if (m == n) return text;
+        if (std::ranges::equal(m, n)) return text;
         const auto at = std::ranges::mismatch(m, n).in1 - m.begin();
         return text + "memory at " + std::to_string(at);
     }
