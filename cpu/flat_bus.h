@@ -10,7 +10,7 @@ namespace reprise {
 
 class FlatBus : public Bus {
 public:
-    explicit FlatBus(u64 size, u64 address_mask = ~u64{0}) : ram(size), mask_(address_mask) {}
+    explicit FlatBus(u64 size, u64 mask = ~u64{0}) : ram(size), address_mask(mask) {}
 
     PageAccess page(u64 address) override
     {
@@ -30,7 +30,7 @@ public:
     }
     void write_port(u16, int, u32) override {}
     u8 acknowledge_interrupt() override { return vector; }
-    u64 a20_mask() const override { return mask_; }
+    u64 a20_mask() const override { return address_mask; }
     void shutdown() override { was_shut_down = true; }
 
     Ram ram;
@@ -38,9 +38,7 @@ public:
     u64 behind_at = 0;
     u8 vector = 0;
     bool was_shut_down = false;
-
-private:
-    u64 mask_;
+    u64 address_mask;
 };
 
 }  // namespace reprise

@@ -31,7 +31,7 @@ Ram::Ram(u64 size) : size_(size)
 
 Ram::~Ram()
 {
-    munmap(data_, size_);
+    if (data_) munmap(data_, size_);
     if (fd_ >= 0) close(fd_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 
 #include "cpu/bus.h"
 #include "machine/base/types.h"
@@ -13,6 +14,12 @@ public:
     /// Throws HostError if the host has not enough memory.
     explicit Ram(u64 size);
     ~Ram();
+    Ram(Ram&& other) noexcept
+        : size_(std::exchange(other.size_, 0)),
+          fd_(std::exchange(other.fd_, -1)),
+          data_(std::exchange(other.data_, nullptr))
+    {
+    }
     Ram(const Ram&) = delete;
     Ram& operator=(const Ram&) = delete;
 

@@ -20,6 +20,7 @@ BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumpti
       assumptions_(assumptions),
       fp_(fp),
       long_(static_cast<CodeSize>(block_.mode & 3) == CodeSize::Bits64),
+      address_(address),
       host_(address),
       a_(host_.assembler())
 {
@@ -27,11 +28,18 @@ BlockWriter::BlockWriter(Engine& engine, Code& code, const Assumptions& assumpti
 
 // ---- The block --------------------------------------------------------------------------------
 
-bool BlockWriter::write()
+/// The way in of jumps that have the address in r8. In front of it, the way out if the budget is
+/// used up, if that has to be in reach of JRCXZ.
+void BlockWriter::write_indirect_entry()
 {
-    entry_ = a_.newLabel();
     indirect_ = a_.newLabel();
+    used_up_ = has_charge_point() ? Label() : a_.newLabel();
+    used_up_far_ = a_.newLabel();
     const Label right = a_.newLabel();
+    if (used_up_.isValid()) {
+        a_.bind(used_up_);
+        a_.jmp(used_up_far_);
+    }
     a_.bind(indirect_);
     a_.mov(kSavedRcx, x86::rcx);
     if (!long_) {
@@ -46,8 +54,30 @@ bool BlockWriter::write()
     a_.jmp(reinterpret_cast<u64>(engine_.stubs().indirect_miss));
     a_.bind(right);
     a_.mov(x86::rcx, kSavedRcx);
-    a_.bind(entry_);
+}
 
+/// The entry of direct jumps, which may be the head of a loop, is aligned; nothing is executed for
+/// that.
+void BlockWriter::write_entries()
+{
+    constexpr u64 kAlignment = 32;
+    write_indirect_entry();
+    const u64 beyond = (reinterpret_cast<u64>(address_) + host_.size()) % kAlignment;
+    if (beyond != 0) {
+        host_.begin(address_);
+        for (u64 i = beyond; i < kAlignment; ++i) a_.int3();
+        write_indirect_entry();
+    }
+    entry_ = a_.newLabel();
+    a_.bind(entry_);
+    if (!used_up_.isValid()) return;
+    write_charge_keeping_flags(used_up_);
+    colds_.push_back({used_up_far_, &new_exit(Exit::Kind::Event, 0), true});
+}
+
+bool BlockWriter::write()
+{
+    write_entries();
     bool ended = false;
     for (index_ = 0; index_ < block_.count && !ended; ++index_) {
         const Insn& insn = *insn_at(index_);
@@ -59,7 +89,9 @@ bool BlockWriter::write()
             end_fault_site();
             continue;
         }
-        if (!charged_ && is_charge_point(insn)) write_charge(index_);
+        if (const ChargePoint point = charge_point(insn);
+            !charged_ && point != ChargePoint::None && point != ChargePoint::BehindAccess)
+            write_charge(point);
         keep_x87_pointers(insn, opcodes()[insn.opcode]);
         if (!write_insn(index_)) write_call();
         end_fault_site();
@@ -70,7 +102,7 @@ bool BlockWriter::write()
         index_ = block_.count;
         begin_insn();
         write_x87_pointers();
-        if (!charged_) write_charge_keeping_flags(index_);
+        if (!charged_) write_charge_keeping_flags();
         jump_to(*insn_at(index_ - 1), Block::kBehind, block_.ip + block_.length, -1);
     }
     // Calls of handlers cost more than the interpreter does: they have to be the smaller part.
@@ -183,44 +215,6 @@ void BlockWriter::write_return_from_handler(const Return& r)
     if (r.sse) a_.call(reinterpret_cast<u64>(engine_.stubs().load_sse));
     if (r.x87) a_.call(reinterpret_cast<u64>(engine_.stubs().load_x87));
     a_.jmp(r.behind);
-}
-
-// ---- The budget -------------------------------------------------------------------------------
-
-/// An instruction that cannot fault and replaces all flags: they may be anything before it.
-bool BlockWriter::is_charge_point(const Insn& insn) const
-{
-    if (insn.memory || opcodes()[insn.opcode].carry != Carry::Copy) return false;
-    const u16 code = opcodes()[insn.opcode].code;
-    const i8 reg = opcodes()[insn.opcode].reg;                 // -1: no group
-    if (code < 0x40) return code >> 3 != 2 && code >> 3 != 3;  // ADC, SBB
-    if (code >= 0x80 && code <= 0x83) return reg != 2 && reg != 3;
-    if (code == 0x84 || code == 0x85 || code == 0xA8 || code == 0xA9) return true;
-    return (code == 0xF6 || code == 0xF7) && (reg <= 1 || reg == 3);
-}
-
-void BlockWriter::write_charge(u32 index)
-{
-    charged_ = true;
-    a_.add(kBudget, block_.count);
-    a_.jns(event_label(index));
-}
-
-void BlockWriter::write_charge_keeping_flags(u32 index)
-{
-    charged_ = true;
-    const Label on = a_.newLabel();
-    a_.lea(kBudget, x86::ptr(kBudget, static_cast<i32>(block_.count)));
-    a_.mov(kSavedRcx, x86::rcx);
-    a_.mov(kFree.r32(), 63);
-    a_.sarx(x86::rcx, kBudget, kFree);
-    a_.not_(x86::rcx);
-    a_.jecxz(x86::rcx, on);
-    const Label out = a_.newLabel();
-    colds_.push_back({out, &new_exit(Exit::Kind::Event, index), true});
-    a_.jmp(out);
-    a_.bind(on);
-    a_.mov(x86::rcx, kSavedRcx);
 }
 
 }  // namespace reprise::jit

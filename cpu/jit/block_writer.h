@@ -101,9 +101,16 @@ private:
     bool write_read_time();
     void move_sp(int by);
 
-    bool is_charge_point(const Insn& insn) const;
-    void write_charge(u32 index);
-    void write_charge_keeping_flags(u32 index);
+    void write_indirect_entry();
+    void write_entries();
+
+    // charge_writer.cpp
+    enum class ChargePoint : u8 { None, Before, BeforeKeepingCarry, BehindAccess };
+    ChargePoint charge_point(const Insn& insn) const;
+    bool has_charge_point() const;
+    void write_charge(ChargePoint point);
+    void write_charge_behind_access(const Insn& insn, int size);
+    void write_charge_keeping_flags(const Label& used_up = Label());
 
     // segment_writer.cpp
     bool write_segment_insn(const Insn& insn, const Opcode& row);
@@ -118,6 +125,10 @@ private:
     bool write_string(const Insn& insn, const Opcode& row);
     Place pointed(const Insn& insn, Gpr pointer, int size) const;
     void advance(const Insn& insn, Gpr pointer, int size);
+    void access_with(const Place& place, bool write, const asmjit::x86::Gp& value);
+    void load_count(const Insn& insn, const asmjit::x86::Gp& to);
+    void check_count(const Insn& insn, const Label& none);
+    bool write_repeated(const Insn& insn, const Opcode& row);
 
     // vector_writer.cpp
     bool write_vector(const Insn& insn, const Opcode& row);
@@ -192,6 +203,7 @@ private:
     Assumptions assumptions_;
     FpChoice fp_;
     bool long_;  // 64-bit mode
+    const u8* address_;
     HostAssembler host_;
     asmjit::x86::Assembler& a_;
 
@@ -208,6 +220,7 @@ private:
     std::vector<Exit*> calls_;  // of the present instruction's handler
     u32 called_ = 0;            // instructions within the block that their handlers execute
     Label entry_, indirect_;
+    Label used_up_, used_up_far_;  // see write_indirect_entry
     std::vector<Cold> colds_;
     std::vector<ColdStore> stores_;
     std::vector<FaultSite> fault_sites_;

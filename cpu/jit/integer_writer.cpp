@@ -99,7 +99,10 @@ bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
     if (has_e && in_memory(other)) stand.rm = static_cast<u8>(kSavedRcx.id());
     const HostMemory* memory = insn.memory ? &operand_ : nullptr;
     if (!copy_instruction(insn, row, memory, stand)) return false;
-    if (insn.memory) access(insn, operand_bytes(row, insn), writes_memory(row));
+    if (insn.memory) {
+        access(insn, operand_bytes(row, insn), writes_memory(row));
+        write_charge_behind_access(insn, operand_bytes(row, insn));
+    }
     if (stand.reg) a_.mov(kFree, state_gpr(g));
     if (stand.rm) a_.mov(kSavedRcx, state_gpr(other));
     const auto host = copy_instruction(insn, row, memory, stand);

@@ -43,6 +43,7 @@ bool BlockWriter::write_end(const Insn& insn)
     const Opcode& row = opcodes()[insn.opcode];
     const int size = insn.size;
     if (row.last != Level::X64) return false;
+    if (row.rules & kStringOp) return write_repeated(insn, row);
     const u64 mask = size == 2 ? 0xFFFF : size == 4 ? 0xFFFFFFFF : ~u64{0};
     const u64 behind = next_ip(insn), target = (behind + static_cast<u64>(insn.imm)) & mask;
     const bool anywhere = long_ || reachable(mask) || assumptions_.code_limit() == 0xFFFF;
@@ -53,7 +54,7 @@ bool BlockWriter::write_end(const Insn& insn)
     const bool indirect =
         code == 0xC3 || code == 0xC2 || (code == 0xFF && (row.reg == 2 || row.reg == 4));
     if (!(relative && reachable(target)) && !(indirect && anywhere)) return false;
-    if (!charged_) write_charge_keeping_flags(index_);
+    if (!charged_) write_charge_keeping_flags();
 
     if (jcc) {
         jump_to(insn, Block::kJump, target, code & 15);

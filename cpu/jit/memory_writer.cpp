@@ -25,6 +25,11 @@ void BlockWriter::effective_address(const Insn& insn)
         a_.mov(kAddress, ((relative ? block_.ip : 0) + page + disp) & mask);
         return;
     }
+    const u8 only = has_base ? insn.base : insn.index_reg;
+    if (mask == 0xFFFF && has_base != has_index && only < 8 && insn.scale == 0 && insn.disp == 0) {
+        a_.movzx(kAddress.r32(), gpr16(only));
+        return;
+    }
     const x86::Gp base = has_base ? guest(insn.base, kAddress) : x86::Gp();
     const x86::Gp index = has_index ? guest(insn.index_reg, kIndex) : x86::Gp();
     x86::Mem sum;
@@ -41,6 +46,10 @@ void BlockWriter::offset_of(const Place& place)
 {
     if (place.kind == Place::Kind::Operand) return effective_address(*place.insn);
     const bool pointer = place.kind == Place::Kind::Pointer;
+    if (place.bits == 16 && (pointer || place.depth == 0)) {
+        a_.movzx(kAddress.r32(), gpr16(pointer ? place.pointer : RSP));
+        return;
+    }
     const x86::Mem sum = pointer ? x86::ptr(gpr64(place.pointer)) : x86::ptr(x86::r15, place.depth);
     if (place.bits == 64) a_.lea(kAddress, sum);
     else a_.lea(kAddress.r32(), sum);

@@ -1,4 +1,4 @@
-/// String instructions without REP, upwards.
+/// String instructions, upwards; with REP those of a few elements.
 #include "cpu/jit/block_writer.h"
 #include "cpu/jit/registers.h"
 
@@ -27,6 +27,15 @@ void BlockWriter::advance(const Insn& insn, Gpr pointer, int size)
     a_.mov(gpr16(pointer), kFree.r16());
 }
 
+/// Keeps `value` while `place` is made accessible.
+void BlockWriter::access_with(const Place& place, bool write, const x86::Gp& value)
+{
+    const bool free = in_window(place) && is_flat(place, write);
+    if (!free) a_.mov(scratch(), value);
+    access(place, write);
+    if (!free) a_.mov(value, scratch());
+}
+
 bool BlockWriter::write_string(const Insn& insn, const Opcode& row)
 {
     if (assumptions_.backwards()) return false;
@@ -38,9 +47,7 @@ bool BlockWriter::write_string(const Insn& insn, const Opcode& row)
     case 0xA5:  // MOVS
         access(from, false);
         a_.mov(value, operand(size));
-        a_.mov(scratch(), kFree);
-        access(to, true);
-        a_.mov(kFree, scratch());
+        access_with(to, true, kFree);
         a_.mov(operand(size), value);
         advance(insn, RSI, size);
         advance(insn, RDI, size);
@@ -49,9 +56,7 @@ bool BlockWriter::write_string(const Insn& insn, const Opcode& row)
     case 0xA7:  // CMPS
         access(from, false);
         a_.mov(value, operand(size));
-        a_.mov(scratch(), kFree);
-        access(to, false);
-        a_.mov(kFree, scratch());
+        access_with(to, false, kFree);
         a_.cmp(value, operand(size));
         advance(insn, RSI, size);
         advance(insn, RDI, size);
@@ -76,6 +81,77 @@ bool BlockWriter::write_string(const Insn& insn, const Opcode& row)
         return true;
     default: return false;
     }
+}
+
+/// The count of a repeated instruction, in `to`, with zeros in front.
+void BlockWriter::load_count(const Insn& insn, const x86::Gp& to)
+{
+    if (insn.address_bytes() == 2) a_.movzx(to.r32(), x86::cx);
+    else if (insn.address_bytes() == 4) a_.mov(to.r32(), x86::ecx);
+    else a_.mov(to, x86::rcx);
+}
+
+/// Leaves to the interpreter unless there are few elements to go, and the next event is farther
+/// away than that: it has faster ways for many. Goes to `none` if there are none.
+void BlockWriter::check_count(const Insn& insn, const asmjit::Label& none)
+{
+    constexpr int kFewBits = 6;
+    const Label few = a_.newLabel(), zero = a_.newLabel(), some = a_.newLabel();
+    a_.mov(kSavedRcx, x86::rcx);
+    load_count(insn, kAddress);
+    a_.mov(kFree.r32(), kFewBits);
+    a_.shrx(x86::rcx, kAddress, kFree);
+    a_.lea(kIndex, x86::ptr(kBudget, kAddress));
+    a_.mov(kFree.r32(), 63);
+    a_.sarx(kIndex, kIndex, kFree);  // -1 while the budget lasts
+    a_.lea(x86::rcx, x86::ptr(x86::rcx, kIndex, 0, 1));
+    a_.jecxz(x86::rcx, few);
+    a_.jmp(slow_label());
+    a_.bind(few);
+    a_.mov(x86::rcx, kAddress);
+    a_.jecxz(x86::rcx, zero);
+    a_.mov(x86::rcx, kSavedRcx);
+    a_.jmp(some);
+    a_.bind(zero);
+    a_.mov(x86::rcx, kSavedRcx);
+    a_.jmp(none);
+    a_.bind(some);
+}
+
+/// Each iteration but the last is charged for as it ends: the block has been charged for one. So
+/// registers and budget are as they have to be wherever an access leaves to the interpreter.
+bool BlockWriter::write_repeated(const Insn& insn, const Opcode& row)
+{
+    const bool compares =
+        row.code == 0xA6 || row.code == 0xA7 || row.code == 0xAE || row.code == 0xAF;
+    if (row.code < 0xA4 || row.code > 0xAF || assumptions_.backwards()) return false;
+    if (code_.marks.checked >> index_ & 1) return false;
+    if (!charged_) write_charge_keeping_flags();
+    const Label again = a_.newLabel(), last = a_.newLabel(), done = a_.newLabel();
+    check_count(insn, done);
+    a_.bind(again);
+    write_string(insn, row);
+    if (insn.address_bytes() == 8) {
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, -1));
+    } else if (insn.address_bytes() == 4) {
+        a_.lea(x86::ecx, x86::ptr(x86::rcx, -1));
+    } else {
+        a_.lea(kAddress.r32(), x86::ptr(x86::rcx, -1));
+        a_.mov(x86::cx, kAddress.r16());
+    }
+    const bool until_equal = (insn.prefixes & kPrefixRepne) != 0;
+    if (compares) a_.j(until_equal ? x86::CondCode::kE : x86::CondCode::kNE, done);
+    a_.mov(kSavedRcx, x86::rcx);
+    load_count(insn, x86::rcx);
+    a_.jecxz(x86::rcx, last);
+    a_.mov(x86::rcx, kSavedRcx);
+    a_.lea(kBudget, x86::ptr(kBudget, 1));
+    a_.jmp(again);
+    a_.bind(last);
+    a_.mov(x86::rcx, kSavedRcx);
+    a_.bind(done);
+    jump_to(insn, Block::kBehind, next_ip(insn), -1);
+    return true;
 }
 
 }  // namespace reprise::jit

@@ -319,6 +319,14 @@ void TranslatedProgram::remap(u32 choice)
     program.cpu.flush_tlb();
 }
 
+/// Not with paging, whose tables lie above.
+void TranslatedProgram::toggle_a20()
+{
+    if (options_.paging) return;
+    program.bus.address_mask ^= 1 << 20;
+    program.cpu.a20_changed();
+}
+
 void TranslatedProgram::put_back()
 {
     Cpu& cpu = program.cpu;
@@ -734,6 +742,7 @@ u32 TranslatedProgram::target_offset(u8 seg, int bytes)
     case 6: return at(Program::kCode + kFirst - 1 - pick(0x100));  // beside the code
     case 7: return at(Program::kCode + 0x1F00 + pick(0x200));
     case 8: return at(Program::kStack - pick(0x200));
+    case 9: return at((one_in(2) ? 0x100000 : 0x200000) + kData + pick(0x7000));
     default: return at(kData + (one_in(3) ? pick(0x7000) : pick(0x1C00) * 4));
     }
 }

@@ -41,6 +41,8 @@ public:
     void put_back();
     /// Other pages, for the program to find out.
     void remap(u32 choice);
+    /// Address line 20 is held down, or released again.
+    void toggle_a20();
 
 private:
     using Code = std::vector<u8>;

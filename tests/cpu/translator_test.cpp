@@ -139,6 +139,7 @@ private:
             p->program.cpu.set_intr(choice % 8 == 0);
             if (choice % 16 == 1) p->remap(static_cast<u32>(choice >> 8));
             if (choice % 64 == 2) p->program.cpu.raise_nmi();
+            if (choice % 32 == 3) p->toggle_a20();
         }
     }
 
