@@ -73,7 +73,8 @@ public:
         u32 steps = 16;
         while (steps < kMaxSteps) {
             gain = run(program, steps).cpu_seconds - start;
-            if (gain > plan_.seconds / 4) break;
+            // What a start takes varies: the gain has to be more than that.
+            if (gain > plan_.seconds / 4 && gain > start / 2) break;
             steps *= 8;
         }
         const double ideal = steps * plan_.seconds / std::max(gain, 0.001);
