@@ -54,7 +54,7 @@ void Engine::added(Block& block)
         window->protect(block.physical);
         if (block.crosses_page) window->protect(block.second_page);
     }
-    if (!block.crosses_page) block.insns[0].exec = Handlers::count;
+    block.insns[0].exec = Handlers::count;
 }
 
 void Engine::retired(Block& block)

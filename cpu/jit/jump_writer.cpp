@@ -153,12 +153,13 @@ void BlockWriter::write_loop(const Insn& insn, bool jcxz, u64 target, u64 behind
 }
 
 /// `condition` as in the opcode, or -1. Links within a page hold as long as the block itself;
-/// others only while pages are where they are.
+/// others only while pages are where they are, and so do those to an instruction that may reach
+/// into the next page: an instruction has up to 15 bytes.
 void BlockWriter::jump_to(const Insn& insn, u8 link, u64 ip, int condition)
 {
     const i64 in_page =
         static_cast<i64>(block_.physical % kPageSize) + static_cast<i64>(ip - block_.ip);
-    const bool same_page = in_page >= 0 && in_page < static_cast<i64>(kPageSize);
+    const bool same_page = in_page >= 0 && in_page <= static_cast<i64>(kPageSize) - 15;
     if (assumptions_.paging() && !same_page) {
         const Label over = a_.newLabel();
         if (condition >= 0) a_.j(static_cast<x86::CondCode>(condition ^ 1), over);

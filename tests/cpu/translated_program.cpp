@@ -319,6 +319,15 @@ void TranslatedProgram::remap(u32 choice)
     program.cpu.flush_tlb();
 }
 
+void TranslatedProgram::exchange_code()
+{
+    if (!options_.paging) return;
+    constexpr u32 kSecond = Program::kCode + 0x1000;
+    other_code_ = !other_code_;
+    map(kSecond, (other_code_ ? kOtherCode : kSecond) | Program::P | Program::W | Program::U);
+    program.cpu.flush_tlb();
+}
+
 /// Not with paging, whose tables lie above.
 void TranslatedProgram::toggle_a20()
 {
@@ -374,6 +383,30 @@ void TranslatedProgram::write_code()
     begin(kSlots - 1);
     put(near(0xE9, offset_of(0)));
     for (u32 i = 0; i < kSubroutines; ++i) write_subroutine(kSlots + i);
+    write_crossing();
+}
+
+/// Anew the last slot of the first page: with an instruction that ends in the next one, and
+/// perhaps a jump to it.
+void TranslatedProgram::write_crossing()
+{
+    constexpr u32 kLongest = 15, kPage = 0x1000;
+    begin(kLastOfPage + 1);
+    at_ += kLongest;
+    for (int tries = 0; tries < 3; ++tries) put_random();
+    begin(kLastOfPage);
+    const u32 page_end = end_;
+    end_ -= kLongest;
+    Code code;
+    for (Insn insn; code.size() < 2;) code = random_instruction(choose_row(), insn);
+    const u32 at = page_end - 1 - pick(static_cast<u32>(code.size()) - 1);
+    if (one_in(2)) put({static_cast<u8>(0x70 + pick(16)), static_cast<u8>(at - at_ - 2)});
+    put_random();
+    at_ = at;
+    put(code);
+    auto& ram = program.bus.ram;
+    std::copy_n(ram.begin() + page_end, kPage, ram.begin() + kOtherCode);
+    for (u32 i = 0; i < at_ - page_end; ++i) ram[kOtherCode + i] ^= static_cast<u8>(pick(4));
 }
 
 void TranslatedProgram::begin(u32 slot)

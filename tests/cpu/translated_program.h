@@ -41,6 +41,8 @@ public:
     void put_back();
     /// Other pages, for the program to find out.
     void remap(u32 choice);
+    /// The second page of the code is that of kOtherCode, or itself again.
+    void exchange_code();
     /// Address line 20 is held down, or released again.
     void toggle_a20();
 
@@ -50,6 +52,9 @@ private:
     static constexpr u32 kSlotBytes = 32, kSlots = 48, kSubroutines = 8;
     static constexpr u32 kFarSubroutine = kSlots + kSubroutines - 1;  // ends in RETF
     static constexpr u32 kFirst = 0xC00;  // offset of the first slot in CS: a page ends among them
+    static constexpr u32 kLastOfPage = (0x1000 - kFirst) / kSlotBytes - 1;
+    /// Like the second page of the code, but for the end of an instruction that crosses the pages.
+    static constexpr u32 kOtherCode = Program::kCode + 0x8000;
     /// At the end of the data: what FLDCW loads.
     static constexpr u32 kControlWords = Program::kData + 0x6F00, kControlWordCount = 16;
     static constexpr u32 kData = Program::kData, kDevice = kData + 0x8000, kRom = kData + 0x9000,
@@ -89,6 +94,7 @@ private:
     void put_branch(u32 slot);
     void put_patch();
     void put_loop();
+    void write_crossing();
     void put_floats();
     void put_fields();
     void put_fldcw();
@@ -118,6 +124,7 @@ private:
     u32 stack_top_ = 0;
     u32 at_ = 0, end_ = 0;         // linear, of the present slot
     std::vector<u32> immediates_;  // linear: of bytes that may change
+    bool other_code_ = false;
     CpuState start_;
 };
 

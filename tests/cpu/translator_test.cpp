@@ -140,6 +140,7 @@ private:
             if (choice % 16 == 1) p->remap(static_cast<u32>(choice >> 8));
             if (choice % 64 == 2) p->program.cpu.raise_nmi();
             if (choice % 32 == 3) p->toggle_a20();
+            if (choice % 16 == 4) p->exchange_code();
         }
     }
 
