@@ -1,6 +1,7 @@
 /// What the CPU's pins are connected to. Implemented by the machine.
 #pragma once
 
+#include "machine/base/device_memory.h"
 #include "machine/base/types.h"
 
 namespace reprise {
@@ -11,6 +12,8 @@ struct PageAccess {
     u8* read = nullptr;   // also used to fetch instructions
     u8* write = nullptr;
     bool shared = false;  // may change without a write to this page: nothing decoded from it is kept
+    DeviceMemory* device = nullptr;  // the chip that answers, if it is one; then there is no host memory
+    u32 device_offset = 0;           // of the page in it
 };
 
 /// RAM as a file of the host, which can be mapped once more: what lies at `data` is also what the file begins

@@ -273,12 +273,22 @@ public:
     /// Without any check.
     u64 linear_address(u8 seg, u64 offset) const { return (fast_[seg].base + offset) & linear_mask_; }
 
-    /// The host memory behind [linear, end of page), for repeated string instructions; nullptr: none
-    /// or access has to be checked each time.
-    u8* host_run(u8 seg, u64 offset, bool write);
-    /// Bytes from `offset` on that host_run's answer covers: to the end of page and segment, and when
-    /// writing up to the next code.
-    u64 host_run_bytes(u8 seg, u64 offset, bool write);
+    /// What a repeated string instruction can have access to without asking again: the host's memory, or a
+    /// chip's. No bytes: each access has to be checked.
+    struct Run {
+        u8* host = nullptr;
+        DeviceMemory* device = nullptr;
+        u32 offset = 0;  // in the chip's
+        u64 bytes = 0;   // to the end of page and segment, and when writing up to the next code
+
+        template <class T>
+        T load(u64 at) const;
+        template <class T>
+        void store(u64 at, T value) const;
+    };
+    Run run_from(u8 seg, u64 offset, bool write);
+    /// Of a chip, nothing else.
+    Run device_run(u8 seg, u64 offset, bool write);
 
     // ---- Ports --------------------------------------------------------------------------------------
 

@@ -101,29 +101,50 @@ template <class T, Attempt attempt>
     return read<T, attempt>(insn, SS, (state.gpr[RSP] + depth) & stack_mask_);
 }
 
-inline u8* Cpu::host_run(u8 seg, u64 offset, bool write)
+inline Cpu::Run Cpu::run_from(u8 seg, u64 offset, bool write)
 {
     const FastSegment& s = fast_[seg];
-    const u64 linear = s.base + offset;
+    const u64 linear = s.base + offset, end = write ? s.write_end : s.read_end;
     const TlbEntry& e = tlb_->entry(linear);
-    const u64 tag = write ? e.write_tag : e.read_tag;
-    if (page_of(linear) + tag != 0 || offset >= (write ? s.write_end : s.read_end)) return nullptr;
-    if (write && (*e.code_granules >> granule(linear) & 1)) return nullptr;
-    return reinterpret_cast<u8*>(linear + e.addend);
-}
-inline u64 Cpu::host_run_bytes(u8 seg, u64 offset, bool write)
-{
-    const FastSegment& s = fast_[seg];
-    const u64 linear = s.base + offset;
-    u64 in_page = kPageSize - linear % kPageSize;
-    const u64 code = write ? *tlb_->entry(linear).code_granules >> granule(linear) : 0;
-    if (code != 0) {
+    if (page_of(linear) + (write ? e.write_tag : e.read_tag) != 0 || offset >= end)
+        return device_run(seg, offset, write);
+    u64 bytes = std::min(kPageSize - linear % kPageSize, end - offset);
+    if (const u64 code = write ? *e.code_granules >> granule(linear) : 0) {
+        if (code & 1) return {};
         const u64 first =
             (linear >> BlockCache::kGranuleShift) + static_cast<u64>(std::countr_zero(code));
-        in_page = std::min(in_page, (first << BlockCache::kGranuleShift) - linear);
+        bytes = std::min(bytes, (first << BlockCache::kGranuleShift) - linear);
     }
-    const u64 in_segment = (write ? s.write_end : s.read_end) - offset;
-    return std::min(in_page, in_segment);
+    return {.host = reinterpret_cast<u8*>(linear + e.addend), .bytes = bytes};
+}
+
+inline Cpu::Run Cpu::device_run(u8 seg, u64 offset, bool write)
+{
+    const FastSegment& s = fast_[seg];
+    const u64 linear = linear_address(seg, offset), end = write ? s.write_end : s.read_end;
+    const TlbEntry& e = tlb_->entry(linear);
+    if (e.page_tag != page_of(linear) || !e.is_chip || (write && !e.writable) || offset >= end ||
+        data_breakpoints_ || debug_)
+        return {};
+    return {.device = e.chip,
+            .offset = static_cast<u32>(linear + e.addend),
+            .bytes = std::min(kPageSize - linear % kPageSize, end - offset)};
+}
+
+template <class T>
+T Cpu::Run::load(u64 at) const
+{
+    if (device) return static_cast<T>(device->memory_read(offset + static_cast<u32>(at), sizeof(T)));
+    T value;
+    std::memcpy(&value, host + at, sizeof value);
+    return value;
+}
+
+template <class T>
+void Cpu::Run::store(u64 at, T value) const
+{
+    if (device) device->memory_write(offset + static_cast<u32>(at), sizeof(T), value);
+    else std::memcpy(host + at, &value, sizeof value);
 }
 
 }  // namespace reprise

@@ -121,7 +121,8 @@ bool Cpu::check_alignment(u64 linear, int size, Access access)
 u64 Cpu::read_piece(const TlbEntry& e, u64 linear, int size)
 {
     const u64 offset = linear % kPageSize;
-    if (e.read_host) return load(e.read_host + offset, size);
+    if (e.read_host()) return load(e.read_host() + offset, size);
+    if (e.device()) return e.device()->memory_read(static_cast<u32>(linear + e.addend), size);
     const u64 value = bus_.read_memory(e.physical() + offset, size);
     cut_block();
     return value;
@@ -131,11 +132,12 @@ void Cpu::write_piece(const TlbEntry& e, u64 linear, int size, u64 value)
 {
     const u64 offset = linear % kPageSize;
     if (e.writes_there) {
-        store(e.read_host + offset, size, value);
+        store(e.read_host() + offset, size, value);
         code_written(e.physical() + offset, size);
         return;
     }
-    write_physical(e.physical() + offset, size, value);
+    if (e.device()) e.device()->memory_write(static_cast<u32>(linear + e.addend), size, value);
+    else write_physical(e.physical() + offset, size, value);
 }
 
 /// After a store through the slow path: forgets code decoded from these bytes.

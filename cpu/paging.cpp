@@ -181,7 +181,12 @@ TlbEntry& Cpu::fill_entry(Tlb& tlb, TlbEntry& e)
     const u64 page = e.page_tag, physical = e.physical();
     const PageAccess host = bus_.page(physical);
     tlb.slow_down(e);
-    e.read_host = host.read;
+    e.host = host.read;
+    e.is_chip = host.device != nullptr;
+    if (host.device) {
+        e.chip = host.device;
+        e.addend = host.device_offset - page;
+    }
     e.writes_there = host.read && host.write == host.read;
     e.code_granules = blocks_.granules(physical);
     if (data_breakpoints_ || !host.read || (debug_ && debug_->watches_page(page))) return e;

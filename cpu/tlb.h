@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "cpu/bus.h"
 #include "machine/base/fields.h"
 #include "machine/base/types.h"
 
@@ -53,19 +54,25 @@ struct alignas(64) TlbEntry {
     u64 read_tag = 0;
     u64 write_tag = 0;
     u64 plain_tag = 0;  // as write_tag, for pages that no code was decoded from: see Cpu::code_page_appeared
-    u64 addend = 0;     // host address = linear address + addend
+    u64 addend = 0;     // host address = linear address + addend; or offset in the chip's memory
     const u64* code_granules = nullptr;  // BlockCache::granules of the page
 
     // What is known about the page, for the slow path.
     u64 page_tag = kNoPage;
-    u8* read_host = nullptr;  // of the page; nullptr: through the bus
-    u64 writes_there : 1 = 0;  // writes go to read_host too; else through the bus
+    union {
+        u8* host = nullptr;  // of the page
+        DeviceMemory* chip;
+    };
+    u64 is_chip : 1 = 0;  // `chip` answers, else `host`; if that is null, the bus
+    u64 writes_there : 1 = 0;  // writes go to `host` too; else through the bus
     u64 writable : 1 = 0;      // PageMapping, packed
     u64 global : 1 = 0;
     u64 shift : 6 = kPageShift;
     u64 frame : 52 = 0;
 
     static constexpr u64 tag(u64 page) { return 0 - page; }
+    u8* read_host() const { return is_chip ? nullptr : host; }
+    DeviceMemory* device() const { return is_chip ? chip : nullptr; }
     bool has_page() const { return page_tag % kPageSize == 0; }
 
     u64 physical() const { return u64{frame} << kPageShift; }

@@ -249,7 +249,6 @@ private:
     void connect_vga();
     void connect_firmware();
     void connect_boot_card();
-    void connect_vga_window();
     void map_vga_window();
     MemoryMap::Region map_vga_registers(u64 base, u64 size);
     void fill_cmos();

@@ -71,7 +71,7 @@ void Board::connect_vga()
         [this](u16 port, int size, u32 value) {
             if (size >= 2) vga.dispi_write(port == 0x1CE ? 0 : 1, static_cast<u16>(value));
         });
-    connect_vga_window();
+    memory.map_device(kVgaWindow, kVgaWindowSize, vga);
     vga.on_mapping_changed = [this] { map_vga_window(); };
 
     vga_pci.declare_bar(kVgaFramebufferBar, PciDevice::BarKind::Prefetchable,
@@ -161,24 +161,6 @@ bool Board::poke(u64 physical, std::span<const u8> bytes)
         memory.write_block(physical, bytes);
     }
     return true;
-}
-
-void Board::connect_vga_window()
-{
-    memory.map_mmio(
-        kVgaWindow, kVgaWindowSize,
-        [this](u64 offset, int size) {
-            u64 value = 0;
-            for (int i = 0; i < size; ++i)
-                value |= u64{vga.memory_read(static_cast<u32>(offset + static_cast<u64>(i)))}
-                         << 8 * i;
-            return value;
-        },
-        [this](u64 offset, int size, u64 value) {
-            for (int i = 0; i < size; ++i)
-                vga.memory_write(static_cast<u32>(offset + static_cast<u64>(i)),
-                                 static_cast<u8>(value >> 8 * i));
-        });
 }
 
 // ---- Boot card ---------------------------------------------------------------------------------

@@ -22,6 +22,11 @@ MemoryMap::Region MemoryMap::map_mmio(u64 first, u64 size, Read read, Write writ
     return add({first, size, nullptr, nullptr, std::move(read), std::move(write), layer});
 }
 
+MemoryMap::Region MemoryMap::map_device(u64 first, u64 size, DeviceMemory& device, int layer)
+{
+    return add({first, size, nullptr, nullptr, {}, {}, layer, 0, &device});
+}
+
 MemoryMap::Region MemoryMap::add(Mapping mapping)
 {
     mapping.region = regions_given_++;
@@ -47,7 +52,7 @@ const MemoryMap::Mapping* MemoryMap::find_chip(u64 address)
     Recent& recent = recent_[page % kRecent];
     if (recent.page == page) return recent.mapping;
     const Mapping* m = find(address);
-    if (!m || !m->read) return nullptr;
+    if (!m || !m->is_chip()) return nullptr;
     recent = {page, m};
     return m;
 }
@@ -108,7 +113,8 @@ PageAccess MemoryMap::bus_page(u64 address)
         const u64 offset = page - m->first;
         // Memory of a card is often seen at more than one address, and the card writes it too.
         return {m->read_host ? m->read_host + offset : nullptr,
-                m->write_host ? m->write_host + offset : nullptr, m->write_host != nullptr};
+                m->write_host ? m->write_host + offset : nullptr, m->write_host != nullptr,
+                m->device, static_cast<u32>(offset)};
     }
     if (page >= kShadowFirst && page < kShadowFirst + kShadowSize) {
         const Shadow& s = shadow_[(page - kShadowFirst) / kPage];
@@ -125,7 +131,9 @@ PageAccess MemoryMap::bus_page(u64 address)
 u64 MemoryMap::read(u64 address, int size)
 {
     const u64 idle = size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1;
-    if (const Mapping* m = find_chip(address)) return m->read(address - m->first, size);
+    if (const Mapping* m = find_chip(address))
+        return m->device ? m->device->memory_read(static_cast<u32>(address - m->first), size)
+                         : m->read(address - m->first, size);
     const PageAccess access = page(address);
     if (!access.read) return idle;
     u64 value = 0;
@@ -135,8 +143,11 @@ u64 MemoryMap::read(u64 address, int size)
 
 void MemoryMap::write(u64 address, int size, u64 value)
 {
-    if (const Mapping* m = find_chip(address); m && m->write)
-        return m->write(address - m->first, size, value);
+    if (const Mapping* m = find_chip(address)) {
+        if (m->device) m->device->memory_write(static_cast<u32>(address - m->first), size, value);
+        else if (m->write) m->write(address - m->first, size, value);
+        return;
+    }
     const PageAccess access = page(address);
     if (access.write)
         std::memcpy(access.write + address % kPage, &value, static_cast<std::size_t>(size));

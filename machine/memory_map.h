@@ -28,6 +28,8 @@ public:
     Region map_memory(u64 first, u64 size, u8* read, u8* write, int layer = 0);
     /// Accesses that do not cross a page, 1 to 8 bytes; offsets count from `first`.
     Region map_mmio(u64 first, u64 size, Read read, Write write, int layer = 0);
+    /// Offsets count from `first`.
+    Region map_device(u64 first, u64 size, DeviceMemory& device, int layer = 0);
     void unmap(Region region);
 
     /// Shadow RAM: where reads and writes of a range below 1 MiB go (82441FX, PAM registers).
@@ -43,7 +45,7 @@ public:
     bool is_mmio(u64 address) const
     {
         const Mapping* m = find(address);
-        return m && m->read;
+        return m && m->is_chip();
     }
     u64 read(u64 address, int size);
     void write(u64 address, int size, u64 value);
@@ -68,6 +70,9 @@ private:
         Write write;
         int layer = 0;
         Region region = 0;
+        DeviceMemory* device = nullptr;
+
+        bool is_chip() const { return device || read; }
     };
     struct Shadow {
         bool read_ram = false, write_ram = false;

@@ -109,6 +109,7 @@ bool BlockWriter::write()
     if (called_ * 2 > block_.count) return false;
 
     for (std::size_t i = 0; i < stores_.size(); ++i) cold_store(stores_[i]);
+    for (const DeviceSite& site : devices_) write_device_access(site);
     for (const Cold& cold : colds_) {
         a_.bind(cold.label);
         if (cold.parked) a_.mov(x86::rcx, kSavedRcx);

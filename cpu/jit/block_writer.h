@@ -56,12 +56,21 @@ private:
         int depth = 0;
         Gpr pointer = RSI;
         bool computed = false;  // the operand is to be in r8 and r9, not in the guest's registers
+        bool once = false;      // the instruction has access to nothing else
     };
     /// A store that is not plain: it may be fast in spite of code on its page, and then goes on at
     /// `hit`.
     struct ColdStore {
         Label cold, hit, fail;
         Place place;
+    };
+
+    /// An access that may be to the memory of a chip: `exit` if it is not; it goes on at `hit`.
+    struct DeviceSite {
+        Label cold, hit;
+        Exit* exit = nullptr;
+        Place place;
+        DeviceAccess access;
     };
 
     /// Where host code goes on behind an instruction that its handler has executed, if XMM
@@ -146,6 +155,13 @@ private:
     void write_x87_selector(u8 seg, std::size_t member);
     void keep_x87_pointers(const Insn& insn, const Opcode& row);
 
+    // device_writer.cpp
+    std::optional<DeviceAccess> device_access(const Place& place, bool write) const;
+    void write_device_access(const DeviceSite& site);
+    void call_device(const DeviceSite& site, const u8* stub);
+    asmjit::x86::Mem device_written() const;
+    void write_device_store();
+
     // shared_access.cpp
     bool share(const Place& place, bool write);
     const Shared* plan_shared(const Place& place, bool write);
@@ -154,14 +170,15 @@ private:
 
     // Memory. Afterwards the operand is at operand_, and r10 and r11 are free.
     void access(const Place& place, bool write);
-    void access(const Insn& insn, int size, bool write, bool computed = false);
+    /// `once`: it is the only one of the instruction.
+    void access(const Insn& insn, int size, bool write, bool computed = false, bool once = false);
     void access_stack(int depth, int size, bool write);
     void access_page(const Place& place, bool write);
     void offset_of(const Place& place);
     int stack_bits() const;
     void effective_address(const Insn& insn);
     void check(const Place& place, const Label& fail, i32 tag, bool write,
-               const Label& hit = Label());
+               const Label& hit = Label(), const Label& ready = Label());
     void test(const Place& place, i32 tag, bool write);
     void cold_store(const ColdStore& store);
     asmjit::x86::Mem entry_field(i32 field) const;
@@ -223,6 +240,8 @@ private:
     Label used_up_, used_up_far_;  // see write_indirect_entry
     std::vector<Cold> colds_;
     std::vector<ColdStore> stores_;
+    std::vector<DeviceSite> devices_;
+    bool device_stored_ = false;  // perhaps, by the present instruction
     std::vector<FaultSite> fault_sites_;
     std::vector<std::pair<Exit*, u32>> sites_;  // offsets of displacements
     std::vector<std::pair<Exit*, Label>> stubs_, backs_;

@@ -36,6 +36,8 @@ BlockWriter::ChargePoint BlockWriter::charge_point(const Insn& insn) const
     const bool replaces = replaces_flags(insn, row), keeps_carry = is_inc_or_dec(row);
     if (!(replaces || keeps_carry) || !is_copied(row, insn)) return ChargePoint::None;
     // Exits behind the access begin the instruction anew.
+    // Host code is to go on behind an access that is known to be slow, or to a chip.
+    if (insn.memory && (code_.marks.checked >> insn.index & 1)) return ChargePoint::None;
     if (insn.memory) return replaces ? ChargePoint::BehindAccess : ChargePoint::None;
     return replaces ? ChargePoint::Before : ChargePoint::BeforeKeepingCarry;
 }

@@ -34,7 +34,7 @@ Engine::Engine(Cpu& cpu, u32 hot) : cpu_(cpu), hot_(hot), memory_(kCodeBytes)
                           .sse_usable = offset(&cpu_.sse_usable_),
                           .fpu = offsets_.fpu,
                           .x87_usable = offset(&cpu_.x87_usable_)},
-                         out);
+                         {out, load_device, store_device, write_back});
     kept_ = memory_.used();
     alone_[1].exec = [](Cpu&, const Insn* insn) { return insn; };
 }

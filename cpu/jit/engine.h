@@ -147,6 +147,9 @@ private:
     // transitions.cpp
     const Insn* enter(const Insn* first);
     static const u8* out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget);
+    static bool load_device(Cpu* cpu, u64 offset, u32 access, DeviceOperand* operand);
+    static bool store_device(Cpu* cpu, u64 offset, u32 access, DeviceOperand* operand);
+    static void write_back(DeviceOperand* operand);
     const u8* call(const Exit& exit);
     const u8* access(const Exit& exit);
     const u8* finish(const Exit& exit);

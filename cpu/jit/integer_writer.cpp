@@ -100,13 +100,14 @@ bool BlockWriter::write_copy(const Insn& insn, const Opcode& row)
     const HostMemory* memory = insn.memory ? &operand_ : nullptr;
     if (!copy_instruction(insn, row, memory, stand)) return false;
     if (insn.memory) {
-        access(insn, operand_bytes(row, insn), writes_memory(row));
+        access(insn, operand_bytes(row, insn), writes_memory(row), false, true);
         write_charge_behind_access(insn, operand_bytes(row, insn));
     }
     if (stand.reg) a_.mov(kFree, state_gpr(g));
     if (stand.rm) a_.mov(kSavedRcx, state_gpr(other));
     const auto host = copy_instruction(insn, row, memory, stand);
     a_.embed(host->bytes.data(), host->size);
+    write_device_store();
     // Both may be the same register: what was only read must not be stored over the result.
     if (is_comparison(row.code)) return true;
     const bool exchanges =
@@ -123,13 +124,14 @@ bool BlockWriter::write_copy_with_high_byte(const Insn& insn, const Opcode& row,
     if (row.code == 0x1B0) return false;  // CMPXCHG also uses AL
     const Stand low_byte{.reg = reg & 15, .rm = {}};
     if (!copy_instruction(insn, row, &operand_, low_byte)) return false;
-    access(insn, operand_bytes(row, insn), writes_memory(row), true);
+    access(insn, operand_bytes(row, insn), writes_memory(row), true, true);
     const x86::Gp low = x86::gpb_lo(reg & 3), high = x86::gpb_hi(reg & 3);
     const auto host = copy_instruction(insn, row, &operand_, low_byte);
     a_.xchg(low, high);
     if (may_fault()) begin_fault_site(reg & 3);
     a_.embed(host->bytes.data(), host->size);
     a_.xchg(low, high);
+    write_device_store();
     return true;
 }
 
@@ -174,10 +176,11 @@ void BlockWriter::write_lea(const Insn& insn)
 
 void BlockWriter::write_offset_move(const Insn& insn, bool store)
 {
-    access(insn, insn.size, store);
+    access(insn, insn.size, store, false, true);
     const x86::Gp r = sized(x86::rax, insn.size);
     if (store) a_.mov(operand(insn.size), r);
     else a_.mov(r, operand(insn.size));
+    write_device_store();
 }
 
 // ---- Stack ------------------------------------------------------------------------------------

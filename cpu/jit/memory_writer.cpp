@@ -58,14 +58,15 @@ void BlockWriter::offset_of(const Place& place)
 
 int BlockWriter::stack_bits() const { return long_ ? 64 : assumptions_.wide_stack() ? 32 : 16; }
 
-void BlockWriter::access(const Insn& insn, int size, bool write, bool computed)
+void BlockWriter::access(const Insn& insn, int size, bool write, bool computed, bool once)
 {
     access({.kind = Place::Kind::Operand,
             .seg = insn.seg,
             .bits = 8 * insn.address_bytes(),
             .size = size,
             .insn = &insn,
-            .computed = computed},
+            .computed = computed,
+            .once = once},
            write);
 }
 
@@ -79,17 +80,25 @@ void BlockWriter::access_stack(int depth, int size, bool write)
 void BlockWriter::access(const Place& place, bool write)
 {
     if (in_window(place)) return access_window(place, write);
-    if (!share(place, write)) access_page(place, write);
+    if (device_access(place, write) || !share(place, write)) access_page(place, write);
 }
 
 void BlockWriter::access_page(const Place& place, bool write)
 {
     operand_ = kScratchOperand;
     offset_of(place);
-    if (!write) return check(place, slow_label(), kReadTag, false);
-    const ColdStore store{a_.newLabel(), a_.newLabel(), slow_label(), place};
+    Label slow = slow_label(), ready;
+    if (const auto device = device_access(place, write)) {
+        const DeviceSite site{a_.newLabel(), a_.newLabel(), slow_exit_, place, *device};
+        devices_.push_back(site);
+        slow = site.cold;
+        ready = site.hit;
+        device_stored_ = write;
+    }
+    if (!write) return check(place, slow, kReadTag, false, Label(), ready);
+    const ColdStore store{a_.newLabel(), a_.newLabel(), slow, place};
     stores_.push_back(store);
-    check(place, store.cold, kPlainTag, true, store.hit);
+    check(place, store.cold, kPlainTag, true, store.hit, ready);
 }
 
 x86::Mem BlockWriter::operand(int size) const
@@ -109,9 +118,9 @@ x86::Mem BlockWriter::entry_field(i32 field) const
 
 /// From the offset in r8 to host memory at [r8 + r9], if the TLB knows the page by `tag` and the
 /// access lies within the segment; else to `fail`, with RCX in r10. All conditions add up to zero
-/// in rcx.
+/// in rcx. `ready` is where the operand is at [r8 + r9], and RCX in its place.
 void BlockWriter::check(const Place& place, const Label& fail, i32 tag, bool write,
-                        const Label& hit)
+                        const Label& hit, const Label& ready)
 {
     test(place, tag, write);
     const Label yes = hit.isValid() ? hit : a_.newLabel();
@@ -120,6 +129,7 @@ void BlockWriter::check(const Place& place, const Label& fail, i32 tag, bool wri
     a_.bind(yes);
     a_.mov(x86::rcx, kSavedRcx);
     a_.mov(kIndex, entry_field(kAddend));
+    if (ready.isValid()) a_.bind(ready);
 }
 
 bool BlockWriter::is_flat(const Place& place, bool write) const

@@ -4,6 +4,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/jit/assembler.h"
+#include "cpu/jit/device_stubs.h"
 #include "cpu/jit/fp_stubs.h"
 #include "cpu/tlb.h"
 
@@ -51,7 +52,7 @@ void store_guest(x86::Assembler& a, const StubOffsets& offsets)
 
 }  // namespace
 
-Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction function)
+Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, const StubFunctions& functions)
 {
     HostAssembler host(memory.next());
     x86::Assembler& a = host.assembler();
@@ -70,6 +71,8 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction fu
     a.mov(frame(offsetof(Frame, x87_absent)), x86::rax);
     a.mov(x86::eax, kX87Masks);
     a.mov(frame(offsetof(Frame, x87_masks)), x86::rax);
+    a.mov(x86::eax, 0);
+    a.mov(frame(offsetof(Frame, device) + offsetof(DeviceOperand, written)), x86::rax);
     a.mov(x86::r11, field(x86::rdi, offsetof(EntryState, code)));
 
     a.bind(on);  // r11: where
@@ -92,7 +95,7 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction fu
     a.mov(x86::rsi, kCpu);
     a.mov(x86::rdx, frame(offsetof(Frame, state)));
     a.mov(x86::rcx, kBudget);
-    a.mov(x86::rax, reinterpret_cast<u64>(function));
+    a.mov(x86::rax, reinterpret_cast<u64>(functions.out));
     a.call(x86::rax);
     a.mov(x86::r11, x86::rax);
     a.test(x86::rax, x86::rax);
@@ -106,6 +109,13 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction fu
     load_sse(a, offsets, out);
     a.bind(x87);
     load_x87(a, offsets, out);
+    const Label load = a.newLabel(), store = a.newLabel(), back = a.newLabel();
+    a.bind(load);
+    write_device_call(a, functions.load_device, out);
+    a.bind(store);
+    write_device_call(a, functions.store_device, out);
+    a.bind(back);
+    write_device_write_back(a, functions.write_back);
 
     u8* base = host.finish(memory);
     Stubs stubs;
@@ -114,6 +124,9 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction fu
     stubs.indirect_miss = base + host.offset_of(miss);
     stubs.load_sse = base + host.offset_of(sse);
     stubs.load_x87 = base + host.offset_of(x87);
+    stubs.load_device = base + host.offset_of(load);
+    stubs.store_device = base + host.offset_of(store);
+    stubs.write_back = base + host.offset_of(back);
     return stubs;
 }
 

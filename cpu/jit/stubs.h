@@ -17,7 +17,8 @@
 
 namespace reprise {
 class Cpu;
-}
+class DeviceMemory;
+}  // namespace reprise
 
 namespace reprise::jit {
 
@@ -37,6 +38,28 @@ struct EntryState {
     alignas(64) std::array<u8, 576> x87{};
 };
 
+/// How an instruction has access to memory that may be a chip's.
+struct DeviceAccess {
+    u8 seg = 0, size = 0;
+    bool reads = false, writes = false;
+
+    u32 packed() const { return u32{seg} | u32{size} << 8 | u32{reads} << 16 | u32{writes} << 17; }
+    static DeviceAccess of(u32 packed)
+    {
+        return {static_cast<u8>(packed), static_cast<u8>(packed >> 8), (packed >> 16 & 1) != 0,
+                (packed >> 17 & 1) != 0};
+    }
+};
+
+/// Stands for that memory while the instruction executes.
+struct DeviceOperand {
+    u64 value = 0;
+    u64 written = 0;  // not 0: the chip has to get it
+    DeviceMemory* device = nullptr;
+    u32 offset = 0;
+    int size = 0;
+};
+
 /// On the host's stack.
 struct Frame {
     EntryState* state;
@@ -49,8 +72,10 @@ struct Frame {
     // them, and stored before anything else than host code may need the host's.
     u64 sse_absent, x87_absent;
     std::array<u64, 4> shared;  // host addresses, while a block executes
-    u64 x87_masks;              // of PEXT: the control word's exception masks
-    u32 host_mxcsr;             // as C++ code expects it
+    DeviceOperand device;
+    std::array<u64, 6> saved;  // while a chip is called
+    u64 x87_masks;             // of PEXT: the control word's exception masks
+    u32 host_mxcsr;            // as C++ code expects it
     u16 host_control;
 };
 
@@ -70,6 +95,10 @@ struct Stubs {
     // or an exception is unmasked. They keep r10, general registers and flags.
     const u8* load_sse = nullptr;
     const u8* load_x87 = nullptr;
+    // See device_stubs.h.
+    const u8* load_device = nullptr;
+    const u8* store_device = nullptr;
+    const u8* write_back = nullptr;
 };
 
 /// What Stubs::out calls, with everything of the guest in the CPU and the EntryState. No exit: an
@@ -77,7 +106,17 @@ struct Stubs {
 /// what is in the CPU and the EntryState then, or null: host code is left.
 using OutFunction = const u8* (*)(Exit*, Cpu*, EntryState*, i64 budget);
 
-Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, OutFunction out);
+/// Does something with the chip's memory at `offset` in a segment. False: there is none.
+using DeviceFunction = bool (*)(Cpu*, u64 offset, u32 access, DeviceOperand*);
+
+struct StubFunctions {
+    OutFunction out = nullptr;
+    DeviceFunction load_device = nullptr;          // makes it the operand
+    DeviceFunction store_device = nullptr;         // writes the operand to it
+    void (*write_back)(DeviceOperand*) = nullptr;  // the same after load_device
+};
+
+Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, const StubFunctions& functions);
 
 /// EFLAGS from what LAHF and SETO gave, and back.
 u32 eflags_of(u32 lahf_seto);

@@ -65,17 +65,16 @@ struct Movs {
     template <class T>
     static u64 bulk(Cpu& cpu, const Insn& insn, const Pointers& p, u64 n)
     {
-        const u8* from = cpu.host_run(insn.seg, p.get(RSI), false);
-        u8* to = cpu.host_run(ES, p.get(RDI), true);
-        if (!from || !to) return 0;
-        n = std::min({n, cpu.host_run_bytes(insn.seg, p.get(RSI), false) / sizeof(T),
-                      cpu.host_run_bytes(ES, p.get(RDI), true) / sizeof(T),
+        const Cpu::Run from = cpu.run_from(insn.seg, p.get(RSI), false);
+        const Cpu::Run to = cpu.run_from(ES, p.get(RDI), true);
+        n = std::min({n, from.bytes / sizeof(T), to.bytes / sizeof(T),
                       p.before_wrap(RSI, sizeof(T)), p.before_wrap(RDI, sizeof(T))});
         const u64 bytes = n * sizeof(T);
-        if (to <= from || to >= from + bytes) {
-            std::memmove(to, from, bytes);
-        } else {  // an overlap repeats the pattern, element by element
-            for (u64 i = 0; i < n; ++i) std::memmove(to + i * sizeof(T), from + i * sizeof(T), sizeof(T));
+        const bool plain = from.host && to.host;
+        if (plain && (to.host <= from.host || to.host >= from.host + bytes)) {
+            std::memmove(to.host, from.host, bytes);
+        } else {  // chips, or an overlap, which repeats the pattern: element by element
+            for (u64 i = 0; i < bytes; i += sizeof(T)) to.store<T>(i, from.load<T>(i));
         }
         p.advance(RSI, n);
         p.advance(RDI, n);
@@ -94,12 +93,11 @@ struct Stos {
     template <class T>
     static u64 bulk(Cpu& cpu, const Insn&, const Pointers& p, u64 n)
     {
-        u8* to = cpu.host_run(ES, p.get(RDI), true);
-        if (!to) return 0;
-        n = std::min({n, cpu.host_run_bytes(ES, p.get(RDI), true) / sizeof(T), p.before_wrap(RDI, sizeof(T))});
+        const Cpu::Run to = cpu.run_from(ES, p.get(RDI), true);
+        n = std::min({n, to.bytes / sizeof(T), p.before_wrap(RDI, sizeof(T))});
         const T value = cpu.reg<T>(RAX);
-        if constexpr (sizeof(T) == 1) std::memset(to, value, n);
-        else for (u64 i = 0; i < n; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+        if (sizeof(T) == 1 && to.host) std::memset(to.host, static_cast<u8>(value), n);
+        else for (u64 i = 0; i < n; ++i) to.store<T>(i * sizeof(T), value);
         p.advance(RDI, n);
         return n;
     }

@@ -85,7 +85,7 @@ u32 Vga::load_planes(u32 plane_address) const
     return value;
 }
 
-void Vga::store_planes(u32 plane_address, u32 value, u32 planes)
+inline void Vga::store_planes(u32 plane_address, u32 value, u32 planes)
 {
     value = (load_planes(plane_address) & ~planes) | (value & planes);
     if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap32(value);
@@ -93,7 +93,7 @@ void Vga::store_planes(u32 plane_address, u32 value, u32 planes)
 }
 
 /// `address` from the beginning of the window to where it is in every plane.
-u32 Vga::plane_address(u32 address) const
+inline u32 Vga::plane_address(u32 address) const
 {
     if (window_.chain4) return (window_.base + address) / 4 % (kVramSize / 4);
     u32 result = address & 0xFFFF;
@@ -103,6 +103,32 @@ u32 Vga::plane_address(u32 address) const
         if (window_.a16_to_a0) result |= bits(address, 16, 16);
     }
     return (window_.base + result) % (kVramSize / 4);
+}
+
+/// What the four planes get: rotate, set/reset, logical function and bit mask by write mode.
+inline u32 Vga::write_data(u8 value) const
+{
+    const u32 latch = state.latch;
+    if (window_.write_mode == 1) return latch;
+
+    const u8 rotated = std::rotr(value, window_.rotate);
+    u32 data = replicate(rotated);
+    u32 mask = window_.bit_mask;
+    if (window_.write_mode == 0) {
+        data = (data & ~window_.enable_set_reset) | (window_.set_reset & window_.enable_set_reset);
+    } else if (window_.write_mode == 2) {
+        data = expand(value & 0x0F);
+    } else {
+        mask &= data;
+        data = window_.set_reset;
+    }
+    switch (window_.function) {
+    case 1: data &= latch; break;
+    case 2: data |= latch; break;
+    case 3: data ^= latch; break;
+    default: break;
+    }
+    return (data & mask) | (latch & ~mask);
 }
 
 u8 Vga::memory_peek(u32 offset)
@@ -143,32 +169,6 @@ void Vga::memory_write(u32 offset, u8 value)
     if (window_.chain4) planes &= 0xFFu << 8 * (address & 3);
     else if (window_.odd_even_write) planes &= 0x00FF'00FFu << 8 * (address & 1);
     store_planes(plane_address(address), write_data(value), planes);
-}
-
-/// What the four planes get: rotate, set/reset, logical function and bit mask by write mode.
-u32 Vga::write_data(u8 value) const
-{
-    const u32 latch = state.latch;
-    if (window_.write_mode == 1) return latch;
-
-    const u8 rotated = std::rotr(value, window_.rotate);
-    u32 data = replicate(rotated);
-    u32 mask = window_.bit_mask;
-    if (window_.write_mode == 0) {
-        data = (data & ~window_.enable_set_reset) | (window_.set_reset & window_.enable_set_reset);
-    } else if (window_.write_mode == 2) {
-        data = expand(value & 0x0F);
-    } else {
-        mask &= data;
-        data = window_.set_reset;
-    }
-    switch (window_.function) {
-    case 1: data &= latch; break;
-    case 2: data |= latch; break;
-    case 3: data ^= latch; break;
-    default: break;
-    }
-    return (data & mask) | (latch & ~mask);
 }
 
 }  // namespace reprise

@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include "devices/vga/vga.h"
 
@@ -245,8 +246,8 @@ void Vga::write_graphics(u8 value)
 {
     const u8 index = state.graphics_index;
     if (index >= state.graphics.size()) return;
-    state.graphics[index] = value & kGraphicsBits[index];
-    update_window();
+    const u8 before = std::exchange(state.graphics[index], value & kGraphicsBits[index]);
+    if (state.graphics[index] != before) update_window();
 }
 
 // ---- DAC

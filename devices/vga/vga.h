@@ -30,6 +30,7 @@
 
 #include "devices/vga/frame.h"
 #include "machine/base/bits.h"
+#include "machine/base/device_memory.h"
 #include "machine/base/fields.h"
 #include "machine/base/scheduler.h"
 
@@ -44,7 +45,7 @@ struct DirectWindow {
     bool operator==(const DirectWindow&) const = default;
 };
 
-class Vga {
+class Vga final : public DeviceMemory {
 public:
     static constexpr u32 kVramSize = 16 << 20;
 
@@ -130,8 +131,10 @@ public:
     u16 dispi_register(u16 index) const;
     void set_dispi_register(u16 index, u16 value);
 
-    u8 memory_read(u32 offset);  // offsets from A0000h, up to 1FFFFh
-    void memory_write(u32 offset, u8 value);
+    // Offsets from A0000h, up to 1FFFFh.
+    using DeviceMemory::memory_read, DeviceMemory::memory_write;
+    u8 memory_read(u32 offset) override;
+    void memory_write(u32 offset, u8 value) override;
     u8 memory_peek(u32 offset);  // what a read would give; the latches stay
     /// What the host may map into the window instead of calling the two above.
     std::optional<DirectWindow> direct_window() const;

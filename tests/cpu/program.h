@@ -11,6 +11,28 @@
 namespace reprise {
 
 /// RAM and ports that call the test.
+/// A chip that answers with more than is stored, and stores what depends on the byte read last.
+class LatchedMemory final : public DeviceMemory {
+public:
+    using DeviceMemory::memory_read, DeviceMemory::memory_write;
+    std::vector<u8> bytes = std::vector<u8>(4096);
+    u8 latch = 0;
+    bool operator==(const LatchedMemory& other) const
+    {
+        return bytes == other.bytes && latch == other.latch;
+    }
+
+    u8 memory_read(u32 offset) override
+    {
+        latch = bytes[offset % bytes.size()];
+        return static_cast<u8>(latch * 5 + offset);
+    }
+    void memory_write(u32 offset, u8 value) override
+    {
+        bytes[offset % bytes.size()] = value ^ latch;
+    }
+};
+
 class ProgramBus : public FlatBus {
 public:
     using FlatBus::FlatBus;
@@ -21,9 +43,10 @@ public:
     std::function<void(u16, int, u32)> on_write_port = [](u16, int, u32) {};
     std::function<void()> on_acknowledge = [] {};
 
-    // A page that is a device instead of memory, and one that cannot be written.
+    // Pages that are a device or a chip's memory instead of RAM, and one that cannot be written.
     static constexpr u64 kNowhere = ~u64{0};
-    u64 device_page = kNowhere, rom_page = kNowhere;
+    u64 device_page = kNowhere, chip_page = kNowhere, rom_page = kNowhere;
+    LatchedMemory chip;
     std::function<u64(u64, int)> on_read_device = [](u64, int) { return ~u64{0}; };
     std::function<void(u64, int, u64)> on_write_device = [](u64, int, u64) {};
 
@@ -31,18 +54,23 @@ public:
     {
         const u64 page = address & ~u64{0xFFF};
         if (page == device_page) return {};
+        if (page == chip_page) return {.device = &chip};
         PageAccess access = FlatBus::page(address);
         if (page == rom_page) access.write = nullptr;
         return access;
     }
     u64 read_memory(u64 address, int size) override
     {
-        if ((address & ~u64{0xFFF}) != device_page) return FlatBus::read_memory(address, size);
+        const u64 page = address & ~u64{0xFFF};
+        if (page == chip_page) return chip.memory_read(static_cast<u32>(address - page), size);
+        if (page != device_page) return FlatBus::read_memory(address, size);
         return on_read_device(address, size) & (size == 8 ? ~u64{0} : (u64{1} << 8 * size) - 1);
     }
     void write_memory(u64 address, int size, u64 value) override
     {
-        if ((address & ~u64{0xFFF}) == device_page) on_write_device(address, size, value);
+        const u64 page = address & ~u64{0xFFF};
+        if (page == chip_page) chip.memory_write(static_cast<u32>(address - page), size, value);
+        if (page == device_page) on_write_device(address, size, value);
     }
 
     u32 read_port(u16 port, int size) override { return on_read_port(port, size); }

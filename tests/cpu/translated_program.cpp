@@ -359,6 +359,7 @@ void TranslatedProgram::connect()
     Cpu& cpu = program.cpu;
     ProgramBus& bus = program.bus;
     bus.device_page = kDevice;
+    bus.chip_page = kChip;
     bus.rom_page = kRom;
     bus.vector = kInterrupt;
     const auto told = [&](u64 value) {
@@ -770,7 +771,7 @@ u32 TranslatedProgram::target_offset(u8 seg, int bytes)
     case 1: return (one_in(2) ? 0x10000 : 0) - before;           // across 64 KB
     case 2: return (one_in(2) ? kShortLimit : kDownLimit) + 1 - before;
     case 3: return at(kDevice + pick(0x1004) - 2);
-    case 4: return at(kRom + pick(0x1000));
+    case 4: return at((one_in(2) ? kChip : kRom) + pick(0x1004) - 2);
     case 5: return at(kAbsent + 0x1000 * pick(3) + pick(0x1004) - 2);
     case 6: return at(Program::kCode + kFirst - 1 - pick(0x100));  // beside the code
     case 7: return at(Program::kCode + 0x1F00 + pick(0x200));

@@ -59,7 +59,7 @@ private:
     static constexpr u32 kControlWords = Program::kData + 0x6F00, kControlWordCount = 16;
     static constexpr u32 kData = Program::kData, kDevice = kData + 0x8000, kRom = kData + 0x9000,
                          kAbsent = kData + 0xA000, kReadOnly = kData + 0xB000,
-                         kSupervisor = kData + 0xC000;
+                         kSupervisor = kData + 0xC000, kChip = kData + 0xD000;
 
     u32 pick(u32 n) { return static_cast<u32>(random_() % n); }
     bool one_in(u32 n) { return pick(n) == 0; }

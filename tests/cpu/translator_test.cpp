@@ -124,6 +124,7 @@ private:
             visit(a, names);
             text = "interpreter or translator: " + names.text;
         }
+        if (interpreted_.program.bus.chip != translated_.program.bus.chip) text += "chip\n";
         const auto &m = interpreted_.program.bus.ram, &n = translated_.program.bus.ram;
         if (std::ranges::equal(m, n)) return text;
         const auto at = std::ranges::mismatch(m, n).in1 - m.begin();

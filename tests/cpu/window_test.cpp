@@ -62,6 +62,24 @@ TEST_F(Window, ADeviceIsFoundAndSeldomCostsAFault)
     EXPECT_LT(statistics().faults, 5u);
 }
 
+/// The VGA's planes are such memory: a read loads latches, which the next store looks at.
+TEST_F(Window, TheMemoryOfAChipIsAskedWithoutLeavingHostCode)
+{
+    p.bus.chip_page = kData;
+    p.bus.chip.bytes[4] = 3;
+    // mov al, [40004h]; add dl, [40004h]; mov [40008h], al; inc byte [4000Ch]; mov ebx, [4000Ch]
+    loop({0xA0, 4, 0,    4,    0,   0x02, 0x15, 4, 0,    4,    0,   0xA2, 8, 0,
+          4,    0, 0xFE, 0x05, 0xC, 0,    4,    0, 0x8B, 0x1D, 0xC, 0,    4, 0},
+         1000);
+    EXPECT_EQ(p.reg(RAX) & 0xFF, 3 * 5 + 4u);
+    EXPECT_EQ(p.bus.chip.bytes[8], (3 * 5 + 4) ^ 3);
+    u8 counted = 0;
+    for (int i = 0; i < 1000; ++i) counted = static_cast<u8>((counted * 5 + 0xC + 1) ^ counted);
+    EXPECT_EQ(p.bus.chip.bytes[0xC], counted);
+    EXPECT_EQ(p.reg(RBX), p.bus.chip.memory_read(0xC, 4));
+    EXPECT_LT(statistics().accesses, 100u);
+}
+
 TEST_F(Window, WhatWasMemoryBecomesADeviceAndMemoryAgain)
 {
     p.set<u32>(kData, 7);
