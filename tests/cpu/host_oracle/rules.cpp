@@ -197,13 +197,15 @@ constexpr Rule kRules[] = {
      },
      Hosts::Some},
     {"x87 environments across pages",
-     "AMD reports the first byte of the access that faulted, we that of the page; and of a limit "
-     "and a missing "
-     "page the SDM (vol. 2A, FSAVE) gives no order.",
+     "AMD reports the first byte of the access that faulted, we that of the page; and of a limit, "
+     "a missing page and #AC the SDM gives no order (vol. 3A, 6.9: within a class it is the "
+     "processor's).",
      [](const Results& r, const Difference& d) {
          if (!r.named({"fldenv", "fnstenv", "fnsave", "frstor"})) return false;
          if (d.what == What::Cr2) return d.host / kPageBytes == d.ours / kPageBytes;
-         return d.what == What::Vector && r.host.vector != kBreakpoint && d.ours == kPageFault;
+         if (d.what != What::Vector || r.host.vector == kBreakpoint) return false;
+         const bool beyond = d.ours == kGeneralProtection || d.ours == kStackFault;
+         return d.ours == kPageFault || (beyond && d.host == kAlignmentCheck);
      },
      Hosts::Amd},
     {"PREFETCH of a register", "0F 0D was 3DNow's, which had no register form; Intel's is a NOP.",
