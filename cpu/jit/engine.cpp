@@ -259,15 +259,19 @@ Code* Engine::write_code(Block& block)
 TargetTable& Engine::targets()
 {
     const u64 key = assumptions().key;
-    if (table_ && table_->context == cpu_.context_ && table_->key == key) return *table_;
+    const auto is_meant = [&](const TargetTable& t) {
+        return t.context == cpu_.context_ && t.key == key;
+    };
+    if (table_ && is_meant(*table_)) return *table_;
     constexpr u64 kMix = 0x9E3779B97F4A7C15;
-    auto& table = tables_[(cpu_.context_ + (key * kMix >> 48)) % tables_.size()];
+    const std::size_t set = (cpu_.context_ + (key * kMix >> 48)) % kTableSets * kTableWays;
+    for (std::size_t i = set; i < set + kTableWays; ++i)
+        if (tables_[i] && is_meant(*tables_[i])) return *(table_ = tables_[i].get());
+    auto& table = tables_[set + next_way_++ % kTableWays];
     if (!table) table = std::make_unique<TargetTable>(stubs_.indirect_miss);
-    if (table->context != cpu_.context_ || table->key != key) {
-        table->clear(stubs_.indirect_miss);
-        table->context = cpu_.context_;
-        table->key = key;
-    }
+    table->clear(stubs_.indirect_miss);
+    table->context = cpu_.context_;
+    table->key = key;
     table_ = table.get();
     return *table;
 }

@@ -119,6 +119,8 @@ private:
     static constexpr std::size_t kLargestBlock = 64 << 10;
     /// Translations of one block under different assumptions.
     static constexpr std::size_t kVariants = 6;
+    /// Firmware goes back and forth between half a dozen contexts.
+    static constexpr std::size_t kTableSets = 4, kTableWays = 4;
     /// So often may a block's code have been wrong in what it takes for masked.
     static constexpr u32 kFpRefusals = 16;
     /// So often may operands that are checked together lie on two pages.
@@ -200,7 +202,8 @@ private:
     std::vector<std::unique_ptr<Code>>
         graveyard_;                     // of retired blocks, one of which may be executing
     std::vector<Exit*> between_pages_;  // linked
-    std::array<std::unique_ptr<TargetTable>, 16> tables_;
+    std::array<std::unique_ptr<TargetTable>, kTableSets * kTableWays> tables_;
+    std::size_t next_way_ = 0;
     TargetTable* table_ = nullptr;  // of the context that host code was last entered in
     mutable TranslatorStatistics statistics_;
 };
