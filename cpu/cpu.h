@@ -288,7 +288,7 @@ public:
     };
     Run run_from(u8 seg, u64 offset, bool write);
     /// Of a chip, nothing else.
-    Run device_run(u8 seg, u64 offset, bool write);
+    Run device_run(u8 seg, u64 offset, bool write) const;
 
     // ---- Ports --------------------------------------------------------------------------------------
 

@@ -118,7 +118,7 @@ inline Cpu::Run Cpu::run_from(u8 seg, u64 offset, bool write)
     return {.host = reinterpret_cast<u8*>(linear + e.addend), .bytes = bytes};
 }
 
-inline Cpu::Run Cpu::device_run(u8 seg, u64 offset, bool write)
+inline Cpu::Run Cpu::device_run(u8 seg, u64 offset, bool write) const
 {
     const FastSegment& s = fast_[seg];
     const u64 linear = linear_address(seg, offset), end = write ? s.write_end : s.read_end;

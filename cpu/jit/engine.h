@@ -149,6 +149,9 @@ private:
     // transitions.cpp
     const Insn* enter(const Insn* first);
     static const u8* out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget);
+    // engine_device.cpp
+    static bool find_device(const Cpu& cpu, u64 offset, const DeviceAccess& access,
+                            DeviceOperand& operand);
     static bool load_device(Cpu* cpu, u64 offset, u32 access, DeviceOperand* operand);
     static bool store_device(Cpu* cpu, u64 offset, u32 access, DeviceOperand* operand);
     static void write_back(DeviceOperand* operand);

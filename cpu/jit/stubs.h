@@ -38,7 +38,7 @@ struct EntryState {
     alignas(64) std::array<u8, 576> x87{};
 };
 
-/// How an instruction has access to memory that may be a chip's.
+/// How an instruction has access to memory that may be a chip's, or beside code.
 struct DeviceAccess {
     u8 seg = 0, size = 0;
     bool reads = false, writes = false;
@@ -55,7 +55,8 @@ struct DeviceAccess {
 struct DeviceOperand {
     u64 value = 0;
     u64 written = 0;  // not 0: the chip has to get it
-    DeviceMemory* device = nullptr;
+    u8* host = nullptr;              // where it is
+    DeviceMemory* device = nullptr;  // or whose, at `offset`
     u32 offset = 0;
     int size = 0;
 };

@@ -1,6 +1,4 @@
 /// In and out of host code: what runs in C++ because host code cannot do it, and where it goes on.
-#include <cstring>
-
 #include "cpu/jit/engine.h"
 
 namespace reprise::jit {
@@ -102,49 +100,6 @@ const u8* Engine::out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget)
     }
     engine.next_ = exit->insn;
     return nullptr;
-}
-
-/// Host code is about to execute an instruction whose operand is not plain memory.
-bool Engine::load_device(Cpu* cpu, u64 offset, u32 packed, DeviceOperand* operand)
-{
-    const DeviceAccess access = DeviceAccess::of(packed);
-    const Cpu::Run run = cpu->device_run(access.seg, offset, access.writes);
-    if (run.bytes < access.size) return false;
-    operand->value = run.device->memory_read(run.offset, access.size);
-    operand->written = access.writes;
-    operand->device = run.device;
-    operand->offset = run.offset;
-    operand->size = access.size;
-    return true;
-}
-
-/// As wide as it was stored: the host waits if it has to put a value together.
-static u64 load(const DeviceOperand& operand, int size)
-{
-    const auto as = [&](auto narrow) {
-        std::memcpy(&narrow, &operand.value, sizeof narrow);
-        return u64{narrow};
-    };
-    if (size == 1) return as(u8{});
-    if (size == 2) return as(u16{});
-    return size == 4 ? as(u32{}) : operand.value;
-}
-
-/// It has executed one that only stores.
-bool Engine::store_device(Cpu* cpu, u64 offset, u32 packed, DeviceOperand* operand)
-{
-    const DeviceAccess access = DeviceAccess::of(packed);
-    const Cpu::Run run = cpu->device_run(access.seg, offset, true);
-    operand->written = 0;
-    if (run.bytes < access.size) return false;
-    run.device->memory_write(run.offset, access.size, load(*operand, access.size));
-    return true;
-}
-
-void Engine::write_back(DeviceOperand* operand)
-{
-    operand->written = 0;
-    operand->device->memory_write(operand->offset, operand->size, load(*operand, operand->size));
 }
 
 /// Executes one instruction by its handler, and decides whether host code may go on behind it.
