@@ -135,7 +135,8 @@ private:
     Place pointed(const Insn& insn, Gpr pointer, int size) const;
     void advance(const Insn& insn, Gpr pointer, int size);
     void access_with(const Place& place, bool write, const asmjit::x86::Gp& value);
-    void load_count(const Insn& insn, const asmjit::x86::Gp& to);
+    void jump_if_none_left(const Insn& insn, const Label& zero);
+    void count_down(const Insn& insn);
     void check_count(const Insn& insn, const Label& none);
     bool write_repeated(const Insn& insn, const Opcode& row);
 

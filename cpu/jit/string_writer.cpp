@@ -83,39 +83,60 @@ bool BlockWriter::write_string(const Insn& insn, const Opcode& row)
     }
 }
 
-/// The count of a repeated instruction, in `to`, with zeros in front.
-void BlockWriter::load_count(const Insn& insn, const x86::Gp& to)
+/// Goes to `zero` if the count of a repeated instruction is zero, with RCX in r10 if the count has
+/// 16 bits.
+void BlockWriter::jump_if_none_left(const Insn& insn, const Label& zero)
 {
-    if (insn.address_bytes() == 2) a_.movzx(to.r32(), x86::cx);
-    else if (insn.address_bytes() == 4) a_.mov(to.r32(), x86::ecx);
-    else a_.mov(to, x86::rcx);
+    const int bytes = insn.address_bytes();
+    if (bytes == 8) {
+        a_.jecxz(x86::rcx, zero);
+    } else if (bytes == 4) {
+        a_.jecxz(x86::ecx, zero);
+    } else {
+        a_.mov(kSavedRcx, x86::rcx);
+        a_.movzx(x86::ecx, x86::cx);
+        a_.jecxz(x86::ecx, zero);
+        a_.mov(x86::rcx, kSavedRcx);
+    }
+}
+
+void BlockWriter::count_down(const Insn& insn)
+{
+    const int bytes = insn.address_bytes();
+    if (bytes == 8) {
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, -1));
+    } else if (bytes == 4) {
+        a_.lea(x86::ecx, x86::ptr(x86::rcx, -1));
+    } else {
+        a_.lea(kAddress.r32(), x86::ptr(x86::rcx, -1));
+        a_.mov(x86::cx, kAddress.r16());
+    }
 }
 
 /// Leaves to the interpreter unless there are few elements to go, and the next event is farther
 /// away than that: it has faster ways for many. Goes to `none` if there are none.
-void BlockWriter::check_count(const Insn& insn, const asmjit::Label& none)
+void BlockWriter::check_count(const Insn& insn, const Label& none)
 {
     constexpr int kFewBits = 6;
-    const Label few = a_.newLabel(), zero = a_.newLabel(), some = a_.newLabel();
+    const bool narrow = insn.address_bytes() == 2;
+    const Label few = a_.newLabel(), zero = a_.newLabel();
+    jump_if_none_left(insn, zero);
     a_.mov(kSavedRcx, x86::rcx);
-    load_count(insn, kAddress);
+    if (narrow) a_.movzx(x86::ecx, x86::cx);
+    else if (long_ && insn.address_bytes() == 4) a_.mov(x86::ecx, x86::ecx);
+    a_.lea(kIndex, x86::ptr(kBudget, x86::rcx));
     a_.mov(kFree.r32(), kFewBits);
-    a_.shrx(x86::rcx, kAddress, kFree);
-    a_.lea(kIndex, x86::ptr(kBudget, kAddress));
+    a_.shrx(x86::rcx, x86::rcx, kFree);
     a_.mov(kFree.r32(), 63);
     a_.sarx(kIndex, kIndex, kFree);  // -1 while the budget lasts
     a_.lea(x86::rcx, x86::ptr(x86::rcx, kIndex, 0, 1));
     a_.jecxz(x86::rcx, few);
     a_.jmp(slow_label());
-    a_.bind(few);
-    a_.mov(x86::rcx, kAddress);
-    a_.jecxz(x86::rcx, zero);
-    a_.mov(x86::rcx, kSavedRcx);
-    a_.jmp(some);
     a_.bind(zero);
-    a_.mov(x86::rcx, kSavedRcx);
+    if (narrow) a_.mov(x86::rcx, kSavedRcx);
     a_.jmp(none);
-    a_.bind(some);
+    a_.bind(few);
+    a_.mov(x86::rcx, kSavedRcx);
 }
 
 /// Each iteration but the last is charged for as it ends: the block has been charged for one. So
@@ -131,24 +152,15 @@ bool BlockWriter::write_repeated(const Insn& insn, const Opcode& row)
     check_count(insn, done);
     a_.bind(again);
     write_string(insn, row);
-    if (insn.address_bytes() == 8) {
-        a_.lea(x86::rcx, x86::ptr(x86::rcx, -1));
-    } else if (insn.address_bytes() == 4) {
-        a_.lea(x86::ecx, x86::ptr(x86::rcx, -1));
-    } else {
-        a_.lea(kAddress.r32(), x86::ptr(x86::rcx, -1));
-        a_.mov(x86::cx, kAddress.r16());
-    }
+    end_fault_site();
+    count_down(insn);
     const bool until_equal = (insn.prefixes & kPrefixRepne) != 0;
     if (compares) a_.j(until_equal ? x86::CondCode::kE : x86::CondCode::kNE, done);
-    a_.mov(kSavedRcx, x86::rcx);
-    load_count(insn, x86::rcx);
-    a_.jecxz(x86::rcx, last);
-    a_.mov(x86::rcx, kSavedRcx);
+    jump_if_none_left(insn, last);
     a_.lea(kBudget, x86::ptr(kBudget, 1));
     a_.jmp(again);
     a_.bind(last);
-    a_.mov(x86::rcx, kSavedRcx);
+    if (insn.address_bytes() == 2) a_.mov(x86::rcx, kSavedRcx);
     a_.bind(done);
     jump_to(insn, Block::kBehind, next_ip(insn), -1);
     return true;
