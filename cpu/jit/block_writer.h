@@ -56,7 +56,8 @@ private:
         int depth = 0;
         Gpr pointer = RSI;
         bool computed = false;  // the operand is to be in r8 and r9, not in the guest's registers
-        bool once = false;      // the instruction has access to nothing else
+        bool sum = false;  // base and displacement without wrapping: where that differs, it is slow
+        bool once = false;  // the instruction has access to nothing else
     };
     /// A store that is not plain: it may be fast in spite of code on its page, and then goes on at
     /// `hit`.
@@ -83,14 +84,15 @@ private:
     /// Are XMM registers, or the x87, in the host's?
     enum class Presence : u8 { Unknown, Present, Absent };
 
-    /// Memory by the same registers that has been checked in one go; its host address is in the
-    /// Frame.
+    /// Memory by the same registers that has been checked in one go. In the Frame is its host
+    /// address, or what has to be added to those registers.
     struct Shared {
         const Insn* first = nullptr;  // its operand is where that memory begins
         int bytes = 0;
         bool write = false;
         bool aligned = false;  // it begins at a multiple of 16
         std::size_t slot = 0;  // of Frame::shared
+        bool by_base = false;  // the operand is its base register, plus what the slot has
     };
 
     bool write_insn(u32 index);
@@ -167,6 +169,8 @@ private:
     bool share(const Place& place, bool write);
     const Shared* plan_shared(const Place& place, bool write);
     const Shared& look_for_all(const Place& place, Shared all, i64 low, i64 high);
+    bool is_by_base(const Place& place, bool write) const;
+    HostMemory operand_in(const Shared& shared, const Place& place);
     void forget_shared(const Insn& insn, const Opcode& row);
 
     // Memory. Afterwards the operand is at operand_, and r10 and r11 are free.
@@ -176,6 +180,8 @@ private:
     void access_stack(int depth, int size, bool write);
     void access_page(const Place& place, bool write);
     void offset_of(const Place& place);
+    asmjit::x86::Gp linear_register(const Place& place, bool write) const;
+    void find_linear(const Place& place, bool write);
     int stack_bits() const;
     void effective_address(const Insn& insn);
     void check(const Place& place, const Label& fail, i32 tag, bool write,
@@ -229,7 +235,8 @@ private:
     HostMemory operand_ = kScratchOperand;  // what it last had access to
     std::vector<Shared> shared_;
     std::size_t next_shared_ = 0;
-    std::deque<Insn> made_;  // stand for those of the block
+    std::optional<std::size_t> held_;  // what this slot of Frame::shared has is in r9 too
+    std::deque<Insn> made_;            // stand for those of the block
     bool charged_ = false;
     Presence sse_ = Presence::Unknown, x87_ = Presence::Unknown;
     X87Pointers x87_pointers_;

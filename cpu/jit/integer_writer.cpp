@@ -63,6 +63,7 @@ bool BlockWriter::write_read_time()
 {
     const Engine::TimeOffsets& time = engine_.time_offsets();
     if (!time.has_tsc) return false;
+    held_.reset();
     const Label allowed = a_.newLabel();
     a_.mov(kSavedRcx, x86::rcx);
     a_.mov(kFree.r32(), kCr4Tsd);

@@ -16,6 +16,7 @@ void BlockWriter::effective_address(const Insn& insn)
     const bool relative = insn.base == kBlockIpRegister;
     const bool has_base = insn.base != kZeroRegister && !relative;
     const bool has_index = insn.index_reg < kZeroRegister;
+    held_.reset();
     if (is_offset(first) || is_offset(second)) {
         a_.mov(kAddress, static_cast<u64>(insn.imm) & mask);
         return;
@@ -80,13 +81,46 @@ void BlockWriter::access_stack(int depth, int size, bool write)
 void BlockWriter::access(const Place& place, bool write)
 {
     if (in_window(place)) return access_window(place, write);
-    if (device_access(place, write) || !share(place, write)) access_page(place, write);
+    if (device_access(place, write)) {
+        Place anywhere = place;
+        anywhere.computed = true;
+        return access_page(anywhere, write);
+    }
+    if (!share(place, write)) access_page(place, write);
+}
+
+/// The register that has the linear address: a register of the guest's, if it is the address as it
+/// is, or r8. Not RCX, which is in r10 meanwhile.
+x86::Gp BlockWriter::linear_register(const Place& place, bool write) const
+{
+    if (place.computed || !is_flat(place, write) || place.bits != (long_ ? 64 : 32))
+        return kAddress;
+    u8 reg = RSP;
+    if (place.kind == Place::Kind::Pointer) {
+        reg = place.pointer;
+    } else if (place.kind == Place::Kind::Stack) {
+        if (place.depth != 0) return kAddress;
+    } else {
+        const Insn& insn = *place.insn;
+        if (!insn.memory || insn.index_reg < kZeroRegister || insn.disp != 0) return kAddress;
+        reg = insn.base;
+    }
+    return reg < 8 && reg != RCX ? gpr64(reg) : x86::Gp(kAddress);
+}
+
+void BlockWriter::find_linear(const Place& place, bool write)
+{
+    if (linear_register(place, write) != kAddress) return;
+    if (place.sum) a_.lea(kAddress, x86::ptr(gpr64(place.insn->base), place.insn->disp));
+    else offset_of(place);
 }
 
 void BlockWriter::access_page(const Place& place, bool write)
 {
-    operand_ = kScratchOperand;
-    offset_of(place);
+    held_.reset();
+    operand_ = {.base = static_cast<u8>(linear_register(place, write).id()),
+                .index = static_cast<u8>(kIndex.id())};
+    find_linear(place, write);
     Label slow = slow_label(), ready;
     if (const auto device = device_access(place, write)) {
         const DeviceSite site{a_.newLabel(), a_.newLabel(), slow_exit_, place, *device};
@@ -116,9 +150,10 @@ x86::Mem BlockWriter::entry_field(i32 field) const
     return x86::qword_ptr(kMemory, kIndex, 3, field);
 }
 
-/// From the offset in r8 to host memory at [r8 + r9], if the TLB knows the page by `tag` and the
-/// access lies within the segment; else to `fail`, with RCX in r10. All conditions add up to zero
-/// in rcx. `ready` is where the operand is at [r8 + r9], and RCX in its place.
+/// From the offset in r8, or the linear address in linear_register, to host memory at [that + r9],
+/// if the TLB knows the page by `tag` and the access lies within the segment; else to `fail`, with
+/// RCX in r10. All conditions add up to zero in rcx. `ready` is where the operand is there, and RCX
+/// in its place.
 void BlockWriter::check(const Place& place, const Label& fail, i32 tag, bool write,
                         const Label& hit, const Label& ready)
 {
@@ -149,6 +184,7 @@ void BlockWriter::test(const Place& place, i32 tag, bool write)
     const int size = place.size;
     const bool flat = is_flat(place, write), wide = is_wide(place, write);
     const bool limit = !long_ && !flat && (!wide || size > 1);
+    const x86::Gp linear = linear_register(place, write);
     a_.mov(kSavedRcx, x86::rcx);
     if (limit && wide) {
         // 10000h if the last byte is beyond FFFFh, or 0.
@@ -169,21 +205,21 @@ void BlockWriter::test(const Place& place, i32 tag, bool write)
         a_.mov(kFree, x86::qword_ptr(kCpu, engine_.segment_base(place.seg)));
         a_.lea(kAddress, x86::ptr(kAddress, kFree));
     }
-    a_.pext(kIndex, kAddress, frame(offsetof(Frame, index_mask)));
+    a_.pext(kIndex, linear, frame(offsetof(Frame, index_mask)));
     a_.lea(kIndex.r32(), x86::ptr(u64{0}, kIndex, 3));
     if (limit) {
         a_.mov(kFree, entry_field(tag));
-        a_.lea(kFree, x86::ptr(kFree, kAddress, 0, size - 1));
+        a_.lea(kFree, x86::ptr(kFree, linear, 0, size - 1));
         a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree));
     } else {
         a_.mov(x86::rcx, entry_field(tag));
-        a_.lea(x86::rcx, x86::ptr(x86::rcx, kAddress, 0, size - 1));
+        a_.lea(x86::rcx, x86::ptr(x86::rcx, linear, 0, size - 1));
     }
     a_.mov(kFree.r32(), kPageShift);
     a_.shrx(x86::rcx, x86::rcx, kFree);
     if (!place.aligned) return;
     a_.mov(kFree.r32(), 60);  // the lowest four bits, far above the rest
-    a_.shlx(kFree, kAddress, kFree);
+    a_.shlx(kFree, linear, kFree);
     a_.lea(x86::rcx, x86::ptr(x86::rcx, kFree));
 }
 
@@ -192,20 +228,21 @@ void BlockWriter::cold_store(const ColdStore& store)
 {
     a_.bind(store.cold);
     a_.mov(x86::rcx, kSavedRcx);
-    offset_of(store.place);
+    find_linear(store.place, true);
+    const x86::Gp linear = linear_register(store.place, true);
     test(store.place, kWriteTag, true);
     const Label known = a_.newLabel();
     a_.jecxz(x86::rcx, known);
     a_.jmp(store.fail);
     a_.bind(known);
-    const auto granule_of = [&](const x86::Gp& linear) { a_.rorx(kFree, linear, 6); };
+    const auto granule_of = [&](const x86::Gp& address) { a_.rorx(kFree, address, 6); };
     a_.mov(frame(offsetof(Frame, scratch2)), x86::rax);
     a_.mov(x86::rcx, entry_field(kGranules));
-    granule_of(kAddress);
+    granule_of(linear);
     a_.shrx(x86::rax, x86::qword_ptr(x86::rcx), kFree);
     a_.pext(x86::rax, x86::rax, frame(offsetof(Frame, one)));
     if (store.place.size > 1) {
-        a_.lea(kFree, x86::ptr(kAddress, store.place.size - 1));
+        a_.lea(kFree, x86::ptr(linear, store.place.size - 1));
         granule_of(kFree);
         a_.shrx(x86::rcx, x86::qword_ptr(x86::rcx), kFree);
         a_.pext(x86::rcx, x86::rcx, frame(offsetof(Frame, one)));

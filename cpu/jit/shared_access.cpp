@@ -43,15 +43,41 @@ bool BlockWriter::share(const Place& place, bool write)
     };
     const auto found = std::ranges::find_if(shared_, covers);
     const Shared* shared = found == shared_.end() ? nullptr : &*found;
-    if (shared) a_.mov(kAddress, frame(offsetof(Frame, shared) + 8 * shared->slot));
-    else shared = plan_shared(place, write);
+    if (!shared) shared = plan_shared(place, write);
     if (!shared) return false;
-    operand_ = {.base = static_cast<u8>(kAddress.id()),
-                .disp = static_cast<i32>(distance(*shared->first, insn))};
+    operand_ = operand_in(*shared, place);
     return true;
 }
 
-/// Null: `place` is alone. Else its host address, less its distance from the first, is in r8.
+/// Is the address a base register and a displacement that hardly ever makes it wrap?
+bool BlockWriter::is_by_base(const Place& place, bool write) const
+{
+    constexpr i32 kSmall = 0x8000;
+    const Insn& insn = *place.insn;
+    return is_flat(place, write) && place.bits == (long_ ? 64 : 32) && insn.base < 8 &&
+           insn.index_reg >= kZeroRegister &&
+           (long_ || (insn.disp > -kSmall && insn.disp < kSmall));
+}
+
+HostMemory BlockWriter::operand_in(const Shared& shared, const Place& place)
+{
+    const auto slot = frame(offsetof(Frame, shared) + 8 * shared.slot);
+    constexpr u8 kIndexNumber = 9;
+    static_assert(kIndex.id() == kIndexNumber);
+    if (held_ != shared.slot) a_.mov(kIndex, slot);
+    held_ = shared.slot;
+    if (!shared.by_base)
+        return {.base = kIndexNumber,
+                .disp = static_cast<i32>(distance(*shared.first, *place.insn))};
+    const x86::Gp base = gpr64(place.insn->base);
+    if (!place.computed)
+        return {
+            .base = static_cast<u8>(base.id()), .index = kIndexNumber, .disp = place.insn->disp};
+    a_.lea(kAddress, x86::ptr(base, place.insn->disp));
+    return kScratchOperand;
+}
+
+/// Null: `place` is alone.
 const BlockWriter::Shared* BlockWriter::plan_shared(const Place& place, bool write)
 {
     const Insn& insn = *place.insn;
@@ -97,12 +123,15 @@ const BlockWriter::Shared& BlockWriter::look_for_all(const Place& place, Shared 
     memory.insn = &first;
     memory.size = all.bytes;
     memory.aligned = all.aligned;
+    memory.computed = false;
+    memory.sum = all.by_base = is_by_base(memory, all.write);
     slow_label();
     slow_exit_->shared_from = static_cast<i32>(distance(*insn_at(index_), first));
     slow_exit_->shared_bytes = all.bytes;
     access_page(memory, all.write);
-    a_.lea(kAddress, x86::ptr(kAddress, kIndex));
-    a_.mov(frame(offsetof(Frame, shared) + 8 * all.slot), kAddress);
+    if (!all.by_base) a_.lea(kIndex, x86::ptr(kAddress, kIndex));
+    a_.mov(frame(offsetof(Frame, shared) + 8 * all.slot), kIndex);
+    held_ = all.slot;
     return shared_.emplace_back(all);
 }
 

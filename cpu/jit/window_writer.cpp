@@ -36,6 +36,7 @@ std::optional<HostMemory> BlockWriter::direct(const Place& place) const
 
 void BlockWriter::access_window(const Place& place, bool write)
 {
+    held_.reset();
     constexpr u8 kWindow = 14;
     static_assert(kMemory.id() == kWindow);
     const bool flat = is_flat(place, write);

@@ -132,6 +132,7 @@ void BlockWriter::write_fldcw(const Insn& insn)
 void BlockWriter::need(Presence& presence, std::size_t absent, const u8* load)
 {
     if (presence == Presence::Present) return;
+    held_.reset();
     const asmjit::Label present = a_.newLabel();
     if (presence == Presence::Unknown) {
         a_.mov(kSavedRcx, x86::rcx);
@@ -173,6 +174,7 @@ void BlockWriter::write_x87_data_pointer()
 
 void BlockWriter::write_x87_selector(u8 seg, std::size_t member)
 {
+    held_.reset();
     a_.movzx(kIndex.r32(), x86::word_ptr(kCpu, engine_.segment_register(seg) +
                                                    static_cast<i32>(offsetof(Segment, selector))));
     a_.mov(x86::word_ptr(kCpu, engine_.fpu(member)), kIndex.r16());

@@ -232,6 +232,31 @@ TEST(Translator, AnIndirectCallFindsNoCodeForOtherSegments)
     EXPECT_GT(p.cpu.translator_statistics()->entries, 0u);
 }
 
+/// RCX takes part in looking into the TLB: as an address, with a page whose entry is that of page
+/// 0.
+TEST(Translator, FindsTheOperandThatEcxPointsTo)
+{
+    if (!has_translator()) GTEST_SKIP() << "no translator for this host";
+    Program p("pentium2");
+    p.start_protected();
+    p.enable_paging();
+    constexpr u32 kSameEntry = Tlb::kEntries * kPageSize;
+    p.set<u32>(Program::pte(kSameEntry), Program::kData | Program::P | Program::W);
+    p.set<u32>(0, 5);
+    p.set<u32>(Program::kData, 3);
+    p.code({0xB9, 0,    0,    0x20, 0,     // mov ecx, 200000h
+            0xBB, 100,  0,    0,    0,     // mov ebx, 100
+            0x31, 0xC0, 0x31, 0xD2,        // xor eax, eax; xor edx, edx
+            0x03, 0x15, 0,    0,    0, 0,  // add edx, [0]
+            0x03, 0x01,                    // add eax, [ecx]
+            0x4B, 0x75, 0xF5, 0xF4});      // dec ebx; jnz; hlt
+    p.cpu.set_engine(Engine::Translator, 1);
+    p.run(100'000);
+    EXPECT_EQ(p.reg(RDX), 500u);
+    EXPECT_EQ(p.reg(RAX), 300u);
+    EXPECT_GT(p.cpu.translator_statistics()->entries, 0u);
+}
+
 /// 90 with REX.B is no NOP (SDM vol. 2B, XCHG).
 TEST(Translator, ExchangesR8AndRax)
 {
