@@ -33,7 +33,7 @@ struct FlagUse {
 
 /// How a translator for a host of the guest's own architecture carries an instruction over.
 enum class Carry : u8 {
-    Copy,  // issue the host's instruction with the same operands; Call while an undefined flag lives
+    Copy,  // issue the host's instruction with other operands, where it leaves the flags that alu.h defines
     Call,  // call `execute` and go on
     End,   // the last instruction of its block
 };
