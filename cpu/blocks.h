@@ -91,7 +91,7 @@ public:
     std::function<void(const u64* granules)> on_code_page;
 
 private:
-    static constexpr std::size_t kBuckets = 1 << 14;
+    static constexpr std::size_t kBuckets = 1 << 16;
 
     struct CodePage {
         std::bitset<kPageSize> decoded;

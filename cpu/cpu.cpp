@@ -120,8 +120,19 @@ u64 Cpu::linear_mask() const
     return at_least(Level::I80286) ? 0xFFFFFF : 0xFFFFF;
 }
 
+Cpu::ModeInputs Cpu::mode_inputs() const
+{
+    return {state.cr0, state.cr4, state.msr.efer, (state.rflags & (VM | AC)) | u64{state.cpl} << 32,
+            u32{state.seg[CS].access} << 16 | state.seg[SS].access};
+}
+
 void Cpu::update_mode()
 {
+    const ModeInputs inputs = mode_inputs();
+    if (inputs == mode_inputs_ && checked_as_ != ~0u) return update_context();
+    mode_inputs_ = inputs;
+    mode_changed_ = true;
+
     const Segment& cs = state.seg[CS];
     const bool paging = (state.cr0 & kCr0Pg) != 0;
     const bool reaches_user_pages = (state.cr4 & kCr4Smap) && (state.rflags & AC);
@@ -147,16 +158,26 @@ void Cpu::update_mode()
         checked_as_ = checked_as;
         for (u8 seg = 0; seg < 6; ++seg) refresh_segment(seg);
     }
+    update_context();
+}
 
+/// Which blocks and links between them are true, from the mode, CS, and what is known of pages.
+void Cpu::update_context()
+{
+    const bool wide = mode64();
     const u32 mode = mode_key();
-    const u64 base = wide ? 0 : cs.base;
-    const u32 limit = wide ? 0 : cs.limit;
+    const u64 base = wide ? 0 : state.seg[CS].base;
+    const u32 limit = wide ? 0 : state.seg[CS].limit;
     const u64 generation = generation_[user_];
-    Context& c = contexts_[(base >> 4 ^ base >> 12 ^ mode << 4) % kContexts];
+    const u64 place = (base >> 4 ^ base >> 12 ^ mode << 4) % kContexts;
+    Context& c = contexts_[place];
     if (c.id == 0 || c.cs_base != base || c.cs_limit != limit || c.mode != mode ||
         c.generation != generation)
         c = {base, generation, limit, mode, ++contexts_given_};
+    if (context_ == c.id) return;
     context_ = c.id;
+    context_place_ = static_cast<u32>(place);
+    mode_changed_ = true;
 }
 
 void Cpu::set_eflags(u32 value)
@@ -415,27 +436,37 @@ void Cpu::run(u64 until)
 /// the next block if there is nothing else to do than to find it. Null: run() has to look.
 Block* Cpu::next_if_quiet()
 {
-    if (fault_pending_) {
-        state.pending_debug = 0;  // as in run(): with any before the block, it would not be host code
-        deliver_fault();
+    for (;;) {
+        if (fault_pending_) {
+            // As in run(): with any before the block, it would not be host code.
+            state.pending_debug = 0;
+            deliver_fault();
+        }
+        // A shadow may hold back the SMI, and only run() counts the instruction that it lasts for.
+        const bool smi = state.smi_pending && !state.smm;
+        const bool interrupts = smi || state.nmi_pending || (state.intr && (state.rflags & IF));
+        const bool traps =
+            state.pending_debug || code_breakpoints_ || debug_ || (state.rflags & TF);
+        const bool full = blocks_.full() || contexts_given_ > kMaxContexts;
+        if (interrupts || traps || full || cut_ || halted() || state.clock >= until_) return nullptr;
+
+        const u64 stop_at = stop_at_ = until_;
+        current_ = nullptr;
+        Block* block = next_block();
+        if (!block) {
+            pending_link_ = nullptr;
+            continue;
+        }
+        // Fetching may have made the run shorter: then the interpreter executes what is left of it.
+        if (stop_at_ != stop_at) begin_block(*block, ~u64{0});
+        else if (state.clock + block->count > until_) return nullptr;
+        via_ = block != &scratch_ ? pending_link_ : nullptr;
+        if (via_) *via_ = {block, context_, block->count};
+        pending_link_ = nullptr;
+        state.interrupt_shadow = state.debug_shadow = false;
+        state.rflags &= ~static_cast<u32>(RF);
+        return block;
     }
-    // A shadow may hold back the SMI, and only run() counts the instruction that it lasts for.
-    const bool smi = state.smi_pending && !state.smm;
-    const bool interrupts = smi || state.nmi_pending || (state.intr && (state.rflags & IF));
-    const bool traps = state.pending_debug || code_breakpoints_ || debug_ || (state.rflags & TF);
-    const bool full = blocks_.full() || contexts_given_ > kMaxContexts;
-    if (interrupts || traps || full || cut_ || halted()) return nullptr;
-    const Jump& jump = jumps_[state.rip % kJumps];
-    if (jump.ip != state.rip || jump.context != context_ || !jump.block->valid ||
-        state.clock + jump.block->count > until_)
-        return nullptr;
-    stop_at_ = until_;
-    current_ = nullptr;
-    if (pending_link_) *pending_link_ = {jump.block, context_, jump.block->count};
-    pending_link_ = nullptr;
-    state.interrupt_shadow = state.debug_shadow = false;
-    state.rflags &= ~static_cast<u32>(RF);
-    return jump.block;
 }
 
 /// No block is executing. Links die with their blocks, so that contexts may be numbered anew.
@@ -464,7 +495,8 @@ void Cpu::sync_out()
     running_ = false;
 }
 
-void Cpu::run_block(Block& block, u64 budget)
+/// Execution goes on with `block`, of which no more than `budget` instructions are executed.
+void Cpu::begin_block(Block& block, u64 budget)
 {
     // Fetching may have asked for the run to end: then it does after this instruction.
     const u64 left = stop_at_ > state.clock ? stop_at_ - state.clock : 1;
@@ -476,6 +508,11 @@ void Cpu::run_block(Block& block, u64 budget)
         cut_handler_ = cut_->exec;
         cut_->exec = CpuInternals::stop;
     }
+}
+
+void Cpu::run_block(Block& block, u64 budget)
+{
+    begin_block(block, budget);
     for (const Insn* insn = block.insns; insn;) insn = insn->exec(*this, insn);
     uncut();
     current_ = nullptr;
@@ -525,7 +562,8 @@ u64 Cpu::code_limit() const { return mode64() ? ~u64{0} : state.seg[CS].limit; }
 Block* Cpu::next_block()
 {
     Jump& jump = jumps_[state.rip % kJumps];
-    if (jump.ip == state.rip && jump.context == context_ && jump.block->valid) return jump.block;
+    Block* const recent = jump.ip == state.rip && jump.block && jump.block->valid ? jump.block : nullptr;
+    if (recent && jump.context == context_) return recent;
 
     const u64 limit = code_limit();
     if (!at_least(Level::I80286)) state.rip &= 0xFFFF;
@@ -537,7 +575,8 @@ Block* Cpu::next_block()
     if (!page.ok) return nullptr;
     const u64 physical = page.value + linear_address(CS, state.rip) % kPageSize;
 
-    Block* block = blocks_.find(physical, state.rip, mode_key());
+    const bool again = recent && recent->physical == physical && recent->mode == mode_key();
+    Block* block = again ? recent : blocks_.find(physical, state.rip, mode_key());
     if (block && (block->crosses_page || state.rip + block->length - 1 > limit)) {
         // Rare: whether the rest of its code is still there is found out by decoding it again.
         blocks_.invalidate(block->physical, 1);

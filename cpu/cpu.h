@@ -268,6 +268,10 @@ public:
     Fallible<u64> read_linear(u64 linear, int size, Rights rights);
     [[nodiscard]] bool write_linear(u64 linear, int size, u64 value, Rights rights);
 
+    /// Host memory behind `size` bytes on one page, if every access there with these rights needs no
+    /// more than the memory; else null.
+    u8* plain_memory(u64 linear, u64 size, Rights rights, bool write);
+
     /// #AC, if it is on.
     [[nodiscard]] bool check_alignment(u64 linear, int size, Access access);
     /// Without any check.
@@ -449,6 +453,14 @@ private:
     friend struct CpuInternals;
     friend class jit::Engine;
 
+    /// What update_mode computes from, but for the context.
+    struct ModeInputs {
+        u64 cr0 = 0, cr4 = 0, efer = 0, flags = 0;
+        u32 segments = 0;
+
+        bool operator==(const ModeInputs&) const = default;
+    };
+
     struct FastSegment {
         u64 base = 0;
         u64 read_end = 0;   // an access that ends at or below needs no check; 0: always check
@@ -525,6 +537,7 @@ private:
     void write_physical(u64 address, int size, u64 value);
     u8 fetch_byte(u64 physical);
     u64 a20_mask() const;
+    const PageAccess& bus_page(u64 physical);
     void code_written(u64 physical, int size);
     void refresh_segment(u8 seg);
 
@@ -549,10 +562,13 @@ private:
     void deliver_fault();
     void enter_shutdown();
     void run_block(Block& block, u64 budget);
+    void begin_block(Block& block, u64 budget);
     void cut_block();
     void uncut();
     bool hits_code_breakpoint(u64 linear);
     u32 mode_key() const;
+    void update_context();
+    ModeInputs mode_inputs() const;
     u64 linear_mask() const;
     u64 code_limit() const;
     void forget_blocks();
@@ -592,9 +608,11 @@ private:
     bool check_alignment_ = false;   // CR0.AM, EFLAGS.AC and CPL 3
     bool sse_usable_ = false, mmx_usable_ = false, x87_usable_ = false;
     bool segments_changed_ = true;   // what a translator assumes about them: it clears this
+    bool mode_changed_ = true;       // the same of these, and of everything that update_mode sets
     std::unique_ptr<DebugWatch> debug_;  // null: nobody watches
     u64 until_ = 0;
     u32 checked_as_ = ~0u;  // what refresh_segment last depended on, besides the segment
+    ModeInputs mode_inputs_{~u64{0}};  // nothing has been computed
 
     // A block being left early: the instruction whose handler was replaced.
     Insn* cut_ = nullptr;
@@ -616,6 +634,7 @@ private:
     static constexpr std::size_t kContexts = 256;
     std::array<Context, kContexts> contexts_{};
     u32 contexts_given_ = 0;
+    u32 context_place_ = 0;  // of the present one in contexts_
     static constexpr u32 kMaxContexts = ~u32{0} - (1 << 24);  // far from the last one: a block may use many
     std::array<u64, 2> generation_{1, 1};  // of supervisor's and user's: grows when FetchTlb forgets
 
@@ -624,8 +643,17 @@ private:
         Block* block = nullptr;
         u32 context = 0;
     };
-    static constexpr std::size_t kJumps = 4096;
+    static constexpr std::size_t kJumps = 8192;
     std::array<Jump, kJumps> jumps_{};
+
+    /// What the bus has answered, until it says that this is no longer true.
+    struct BusPage {
+        u64 page = 1;  // no page begins there
+        PageAccess access;
+    };
+    static constexpr std::size_t kBusPages = 64;
+    std::array<BusPage, kBusPages> bus_pages_{};
+    mutable u64 a20_mask_ = 0;  // 0: it has to be asked
 
     std::unique_ptr<Translator> translator_;  // null: the interpreter alone
     DecodeMode decode_mode_;

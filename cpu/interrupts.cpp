@@ -434,6 +434,7 @@ bool Cpu::interrupt_return(int size)
     }
     if (v86() && iopl() < 3 && (!(state.cr4 & kCr4Vme) || size != 2)) return general_protection();
     Stack stack = Stack::present(*this);
+    stack.foresee(protected_mode() && !v86() ? 5 * size : 3 * size);
     Frame frame;
     frame.ip = TRY(stack.pop(size));
     frame.cs = static_cast<u16>(TRY(stack.pop(size)));

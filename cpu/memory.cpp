@@ -60,7 +60,7 @@ void Cpu::refresh_segment(u8 seg)
 {
     const Segment& s = state.seg[seg];
     FastSegment& fast = fast_[seg];
-    segments_changed_ = true;
+    segments_changed_ = mode_changed_ = true;
     if (mode64()) {
         // SDM vol. 1, 3.3.4. No non-canonical page is ever in the TLB.
         fast.base = seg < FS ? 0 : s.base;
@@ -150,13 +150,23 @@ void Cpu::code_written(u64 physical, int size)
 /// Since the P6 the A20 gate has no effect in system management mode (SDM vol. 3C, 34.5.1).
 u64 Cpu::a20_mask() const
 {
-    return state.smm && at_least(Level::PentiumPro) ? ~u64{0} : bus_.a20_mask();
+    if (!a20_mask_) a20_mask_ = bus_.a20_mask();
+    return state.smm && at_least(Level::PentiumPro) ? ~u64{0} : a20_mask_;
+}
+
+/// Bus::page, remembered.
+const PageAccess& Cpu::bus_page(u64 physical)
+{
+    BusPage& known = bus_pages_[physical / kPageSize % kBusPages];
+    const u64 page = page_of(physical);
+    if (known.page != page) known = {page, bus_.page(page)};
+    return known.access;
 }
 
 u64 Cpu::read_physical(u64 address, int size)
 {
     address &= a20_mask();
-    const PageAccess host = bus_.page(page_of(address));
+    const PageAccess& host = bus_page(address);
     if (host.read) return load(host.read + address % kPageSize, size);
     const u64 value = bus_.read_memory(address, size);
     cut_block();
@@ -173,7 +183,7 @@ u8 Cpu::fetch_byte(u64 physical)
 void Cpu::write_physical(u64 address, int size, u64 value)
 {
     address &= a20_mask();
-    const PageAccess host = bus_.page(page_of(address));
+    const PageAccess host = bus_page(address);
     if (!host.write) {
         bus_.write_memory(address, size, value);
         cut_block();
@@ -252,6 +262,23 @@ bool Cpu::write_linear(u64 linear, int size, u64 value, Rights rights)
         write_piece(*piece, at, 1, value >> 8 * i & 0xFF);
     }
     return true;
+}
+
+u8* Cpu::plain_memory(u64 linear, u64 size, Rights rights, bool write)
+{
+    const bool paging = (state.cr0 & kCr0Pg) != 0;
+    const Tlb& tlb = tlbs_[static_cast<std::size_t>(paging ? rights : Rights::Supervisor)];
+    const TlbEntry& known = tlb.entry(linear);
+    const u64 last = linear + size - 1, page = page_of(linear);
+    const bool same_page = page == page_of(last), may_fault = check_alignment_ && rights == Rights::User;
+    if (!same_page || may_fault || page + (write ? known.write_tag : known.read_tag) != 0)
+        return nullptr;
+    if (write) {
+        const u64 first_granule = u64{1} << granule(linear), last_granule = u64{1} << granule(last);
+        const u64 touched = (last_granule << 1) - first_granule;
+        if (*known.code_granules & touched) return nullptr;
+    }
+    return reinterpret_cast<u8*>(linear + known.addend);
 }
 
 Fallible<u64> Cpu::read_system(u64 linear, int size)

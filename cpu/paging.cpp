@@ -179,7 +179,7 @@ TlbEntry* Cpu::translate(u64 linear, Access access, Rights rights)
 TlbEntry& Cpu::fill_entry(Tlb& tlb, TlbEntry& e)
 {
     const u64 page = e.page_tag, physical = e.physical();
-    const PageAccess host = bus_.page(physical);
+    const PageAccess& host = bus_page(physical);
     tlb.slow_down(e);
     e.host = host.read;
     e.is_chip = host.device != nullptr;
@@ -266,6 +266,8 @@ void Cpu::memory_map_changed(u64 first, u64 size)
 /// Those of all pages; the bus answers as before.
 void Cpu::forget_translations()
 {
+    bus_pages_ = {};
+    a20_mask_ = 0;
     for (Tlb& tlb : tlbs_) tlb.flush(false);
     for (FetchTlb& fetches : fetches_) fetches.flush(false);
     forget_links();

@@ -78,7 +78,9 @@ public:
     static Stack present(Cpu& cpu);
 
     /// Raises #SS unless `count` pushes of `size` bytes stay within the limit.
-    [[nodiscard]] bool has_room(int size, int count) const;
+    [[nodiscard]] bool has_room(int size, int count);
+    /// `bytes` will be popped, or fewer: mostly they need to be looked for only once.
+    void foresee(int bytes) { look_for(sp_, bytes, false); }
     [[nodiscard]] bool push(int size, u64 value);
     Fallible<u64> pop(int size);
     void release(u64 bytes) { sp_ = (sp_ + bytes) & mask_; }
@@ -88,6 +90,12 @@ private:
     bool check(u64 offset, int size) const;
     bool is_aligned(u64 at, int size, Access access);
     u64 linear(u64 offset) const;
+    bool look_for(u64 offset, int bytes, bool write);
+    u8* plain(u64 offset, int size) const
+    {
+        const u64 at = offset - plain_begin_;
+        return at < plain_bytes_ && at + static_cast<u64>(size) <= plain_bytes_ ? plain_ + at : nullptr;
+    }
 
     Cpu& cpu_;
     Segment ss_;
@@ -96,6 +104,9 @@ private:
     Rights rights_;
     bool flat_ = false;
     u16 error_code_;
+    // Host memory for all that is pushed, or popped, if nothing has to be checked there any more.
+    u8* plain_ = nullptr;
+    u64 plain_begin_ = 0, plain_bytes_ = 0;
 };
 
 /// Where a more privileged level's stack begins.

@@ -296,8 +296,24 @@ bool Stack::is_aligned(u64 at, int size, Access access)
     return rights_ != Rights::User || cpu_.check_alignment(at, size, access);
 }
 
-bool Stack::has_room(int size, int count) const
+/// Are all of these bytes plain memory within the limits?
+bool Stack::look_for(u64 offset, int bytes, bool write)
 {
+    const u64 size = static_cast<u64>(bytes), last = offset + size - 1;
+    if (!cpu_.at_least(Level::I80286) || last > mask_ || last < offset) return false;
+    if (flat_ ? !is_canonical(offset) || !is_canonical(last)
+              : (cpu_.protected_mode() && !(ss_.present() && ss_.is_writable())) ||
+                    !within_limit(cpu_, ss_, offset, bytes))
+        return false;
+    plain_ = cpu_.plain_memory(linear(offset), size, rights_, write);
+    plain_begin_ = offset;
+    plain_bytes_ = plain_ ? size : 0;
+    return plain_ != nullptr;
+}
+
+bool Stack::has_room(int size, int count)
+{
+    if (look_for((sp_ - static_cast<u64>(size * count)) & mask_, size * count, true)) return true;
     for (int i = 1; i <= count; ++i)
         if (!check((sp_ - static_cast<u64>(i * size)) & mask_, size)) return false;
     return true;
@@ -306,6 +322,13 @@ bool Stack::has_room(int size, int count) const
 bool Stack::push(int size, u64 value)
 {
     const u64 offset = (sp_ - static_cast<u64>(size)) & mask_;
+    if (u8* host = plain(offset, size)) {
+        if (size == 2) std::memcpy(host, &value, 2);
+        else if (size == 4) std::memcpy(host, &value, 4);
+        else std::memcpy(host, &value, 8);
+        sp_ = offset;
+        return true;
+    }
     if (!check(offset, size)) return false;
     if (!cpu_.at_least(Level::I80286)) {  // 20 address lines; a word at FFFF continues at 0
         for (u64 i = 0; i < static_cast<u64>(size); ++i)
@@ -323,8 +346,15 @@ bool Stack::push(int size, u64 value)
 Fallible<u64> Stack::pop(int size)
 {
     const u64 offset = sp_;
-    if (!check(offset, size)) return {};
     u64 value = 0;
+    if (const u8* host = plain(offset, size)) {
+        if (size == 2) std::memcpy(&value, host, 2);
+        else if (size == 4) std::memcpy(&value, host, 4);
+        else std::memcpy(&value, host, 8);
+        release(static_cast<u64>(size));
+        return value;
+    }
+    if (!check(offset, size)) return {};
     if (!cpu_.at_least(Level::I80286)) {
         for (u64 i = 0; i < static_cast<u64>(size); ++i)
             value |= TRY(cpu_.read_linear((ss_.base + ((offset + i) & mask_)) & 0xFFFFF, 1,

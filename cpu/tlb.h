@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <map>
 #include <vector>
 
 #include "cpu/bus.h"
@@ -94,6 +93,7 @@ public:
     }
 
     TlbEntry& entry(u64 linear) { return entries_[linear / kPageSize % kEntries]; }
+    const TlbEntry& entry(u64 linear) const { return entries_[linear / kPageSize % kEntries]; }
 
     /// Forgets what `entry` held and names it `page`; the caller fills it.
     TlbEntry& claim(u64 page, const PageMapping& mapping)
@@ -179,60 +179,134 @@ private:
     bool has_large_ = false;  // perhaps some are part of large pages
 };
 
+/// Pages and what paging says about them, found by a hash of their address.
+class PageSet {
+public:
+    static constexpr std::size_t kMax = 4096;
+
+    std::size_t size() const { return known_.size(); }
+
+    const PageMapping* find(u64 page) const
+    {
+        const u16 at = places_[place_of(page)];
+        return at != kNone ? &known_[at].mapping : nullptr;
+    }
+    /// No more than kMax.
+    void add(u64 page, const PageMapping& mapping)
+    {
+        const std::size_t place = place_of(page);
+        const u16 at = places_[place];
+        if (at != kNone) known_[at].mapping = mapping;
+        else if (size() < kMax) put({page, mapping}, place);
+        note_size(page, mapping);
+    }
+    void clear()
+    {
+        for (const Known& k : known_) places_[k.place] = kNone;
+        known_.clear();
+        large_.clear();
+    }
+    /// All 4 KiB pages of the page around `linear`, whatever its size. False: there were none.
+    bool forget_around(u64 linear)
+    {
+        const bool in_large = std::ranges::any_of(
+            large_, [&](const Large& l) { return (l.first ^ linear) >> l.shift == 0; });
+        if (!in_large && !find(linear & kPageMask)) return false;
+        std::vector<Known> kept = known_;
+        std::erase_if(kept,
+                      [&](const Known& k) { return (k.page ^ linear) >> k.mapping.shift == 0; });
+        clear();
+        for (const Known& k : kept) add(k.page, k.mapping);
+        return true;
+    }
+    /// In the order of their addresses.
+    void for_each(auto&& f) const
+    {
+        std::vector<Known> all = known_;
+        std::ranges::sort(all, {}, &Known::page);
+        for (const Known& k : all) f(k.page, k.mapping);
+    }
+
+private:
+    struct Known {
+        u64 page = 0;
+        PageMapping mapping;
+        std::size_t place = 0;
+    };
+    struct Large {
+        u64 first = 0;
+        u8 shift = 0;
+
+        bool operator==(const Large&) const = default;
+    };
+    static constexpr int kPlaceBits = 13;
+    static constexpr std::size_t kPlaces = 1 << kPlaceBits;
+    static_assert(kPlaces == 2 * kMax);
+    static constexpr u16 kNone = 0xFFFF;
+
+    /// Where the page is, or would be put.
+    std::size_t place_of(u64 page) const
+    {
+        constexpr u64 kMix = 0x9E3779B97F4A7C15;
+        std::size_t place = (page >> kPageShift) * kMix >> (64 - kPlaceBits);
+        while (places_[place] != kNone && known_[places_[place]].page != page)
+            place = (place + 1) % kPlaces;
+        return place;
+    }
+    void put(Known known, std::size_t place)
+    {
+        known.place = place;
+        places_[place] = static_cast<u16>(known_.size());
+        known_.push_back(known);
+    }
+    void note_size(u64 page, const PageMapping& mapping)
+    {
+        if (mapping.shift == kPageShift) return;
+        const Large large{page >> mapping.shift << mapping.shift, mapping.shift};
+        if (std::ranges::find(large_, large) == large_.end()) large_.push_back(large);
+    }
+    static std::vector<u16> no_places() { return std::vector<u16>(kPlaces, kNone); }
+
+    std::vector<Known> known_;
+    std::vector<u16> places_ = no_places();  // indices in known_, by hash
+    std::vector<Large> large_;               // large pages that some of them are part of
+};
+
 /// For instruction fetches. It forgets nothing unless it is told to: a link between blocks does not
 /// ask again, and that must not be seen.
 class FetchTlb {
 public:
-    static constexpr std::size_t kMax = 4096;
-
     const PageMapping* find(u64 page) const
     {
-        for (const auto& pages : pages_)
-            if (const auto found = pages.find(page); found != pages.end()) return &found->second;
+        for (const PageSet& pages : pages_)
+            if (const PageMapping* found = pages.find(page)) return found;
         return nullptr;
     }
-    void add(u64 page, const PageMapping& mapping)
-    {
-        pages_[mapping.global][page] = mapping;
-        largest_ = std::max(largest_, mapping.shift);
-    }
-    bool full() const { return pages_[0].size() + pages_[1].size() >= kMax; }
+    void add(u64 page, const PageMapping& mapping) { pages_[mapping.global].add(page, mapping); }
+    bool full() const { return pages_[0].size() + pages_[1].size() >= PageSet::kMax; }
 
     /// Both say whether anything was forgotten.
     bool flush(bool keep_global)
     {
-        const bool any = !pages_[0].empty() || (!keep_global && !pages_[1].empty());
+        const bool any = pages_[0].size() != 0 || (!keep_global && pages_[1].size() != 0);
         pages_[0].clear();
-        if (!keep_global) {
-            pages_[1].clear();
-            largest_ = kPageShift;
-        }
+        if (!keep_global) pages_[1].clear();
         return any;
     }
     bool flush_page(u64 linear)
     {
-        const u64 around = (u64{1} << largest_) - 1;
         bool any = false;
-        for (auto& pages : pages_) {
-            auto at = pages.lower_bound(linear & ~around);
-            while (at != pages.end() && at->first <= (linear | around)) {
-                const bool gone = (at->first ^ linear) >> at->second.shift == 0;
-                any = any || gone;
-                at = gone ? pages.erase(at) : std::next(at);
-            }
-        }
+        for (PageSet& pages : pages_) any = pages.forget_around(linear) || any;
         return any;
     }
 
     void for_each(auto&& f) const
     {
-        for (const auto& pages : pages_)
-            for (const auto& [page, mapping] : pages) f(page, mapping);
+        for (const PageSet& pages : pages_) pages.for_each(f);
     }
 
 private:
-    std::array<std::map<u64, PageMapping>, 2> pages_;  // local, global
-    u8 largest_ = kPageShift;  // shift of the largest page among them, or more
+    std::array<PageSet, 2> pages_;  // local, global
 };
 
 /// One translation, as it is saved: the guest can tell whether a page was still known.

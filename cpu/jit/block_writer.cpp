@@ -87,13 +87,16 @@ bool BlockWriter::write()
             write_x87_pointers();
             if (!write_end(insn)) go_out(new_exit(Exit::Kind::Finish, index_));
             end_fault_site();
+            end_retry();
             continue;
         }
         if (const ChargePoint point = charge_point(insn);
             !charged_ && point != ChargePoint::None && point != ChargePoint::BehindAccess)
             write_charge(point);
         keep_x87_pointers(insn, opcodes()[insn.opcode]);
+        begin_retry();
         if (!write_insn(index_)) write_call();
+        end_retry();
         end_fault_site();
         forget_shared(insn, opcodes()[insn.opcode]);
         end_insn();
@@ -128,6 +131,7 @@ void BlockWriter::finish(CodeMemory& memory)
     for (const auto& [exit, offset] : sites_) exit->site = base + offset;
     for (const auto& [exit, label] : stubs_) exit->stub = base + host_.offset_of(label);
     for (const auto& [exit, label] : backs_) exit->behind = base + host_.offset_of(label);
+    for (const auto& [exit, label] : retries_) exit->retry = base + host_.offset_of(label);
     for (const FaultSite& site : fault_sites_)
         engine_.add_fault_site(base + site.begin, base + site.end,
                                base + host_.offset_of(site.out));
@@ -188,7 +192,35 @@ Label BlockWriter::slow_label()
 void BlockWriter::begin_insn()
 {
     slow_ = Label();
+    start_ = {};
     calls_.clear();
+}
+
+/// From here on the present instruction's code has no effect before its access to memory.
+void BlockWriter::begin_retry()
+{
+    if (!assumptions_.paging()) return;
+    start_ = {a_.newLabel(), sse_, x87_, x87_pointers_, charged_, !shared_.empty()};
+    a_.bind(start_.label);
+    accesses_ = 0;
+}
+
+/// An instruction with one access to memory may begin once more when the TLB knows the page.
+void BlockWriter::end_retry()
+{
+    if (!start_.label.isValid() || !slow_.isValid() || accesses_ != 1) return;
+    slow_exit_->memory = accessed_;
+    slow_exit_->memory.shared_before = start_.shared;
+    const bool sse = start_.sse == Presence::Present, x87 = start_.x87 == Presence::Present;
+    if (!sse && !x87) {
+        retries_.emplace_back(slow_exit_, start_.label);
+        return;
+    }
+    Exit& leave = new_exit(Exit::Kind::Leave, index_);
+    leave.charged = start_.charged ? static_cast<u8>(block_.count) : 0;
+    leave.x87 = start_.pointers;
+    retries_.emplace_back(slow_exit_, a_.newLabel());
+    returns_.push_back({retries_.back().second, start_.label, &leave, sse, x87});
 }
 
 /// A handler's C++ may have used the host's registers: what the next instructions take to be there

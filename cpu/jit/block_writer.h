@@ -84,6 +84,14 @@ private:
     /// Are XMM registers, or the x87, in the host's?
     enum class Presence : u8 { Unknown, Present, Absent };
 
+    /// Where the present instruction may begin once more, and what is known there.
+    struct Start {
+        Label label;
+        Presence sse = Presence::Unknown, x87 = Presence::Unknown;
+        X87Pointers pointers{};
+        bool charged = false, shared = false;
+    };
+
     /// Memory by the same registers that has been checked in one go. In the Frame is its host
     /// address, or what has to be added to those registers.
     struct Shared {
@@ -179,6 +187,7 @@ private:
     void access(const Insn& insn, int size, bool write, bool computed = false, bool once = false);
     void access_stack(int depth, int size, bool write);
     void access_page(const Place& place, bool write);
+    void keep_access(const Place& place, bool write);
     void offset_of(const Place& place);
     asmjit::x86::Gp linear_register(const Place& place, bool write) const;
     void find_linear(const Place& place, bool write);
@@ -206,6 +215,9 @@ private:
     void write_loop(const Insn& insn, bool jcxz, u64 target, u64 behind);
     void jump_to(const Insn& insn, u8 link, u64 ip, int condition);
     void dispatch();
+
+    void begin_retry();
+    void end_retry();
 
     Exit& new_exit(Exit::Kind kind, u32 index);
     void go_out(Exit& exit);
@@ -242,6 +254,9 @@ private:
     X87Pointers x87_pointers_;
     Label slow_;  // see slow_label
     Exit* slow_exit_ = nullptr;
+    Start start_;
+    u32 accesses_ = 0;          // of the present instruction
+    Accessed accessed_;         // the last one
     std::vector<Exit*> calls_;  // of the present instruction's handler
     u32 called_ = 0;            // instructions within the block that their handlers execute
     Label entry_, indirect_;
@@ -252,7 +267,7 @@ private:
     bool device_stored_ = false;  // perhaps, by the present instruction
     std::vector<FaultSite> fault_sites_;
     std::vector<std::pair<Exit*, u32>> sites_;  // offsets of displacements
-    std::vector<std::pair<Exit*, Label>> stubs_, backs_;
+    std::vector<std::pair<Exit*, Label>> stubs_, backs_, retries_;
     std::vector<Return> returns_;
 };
 

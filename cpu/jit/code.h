@@ -16,6 +16,19 @@ struct X87Pointers {
     const Insn* memory = nullptr;  // FDP, FDS: registers and segment are still those of its address
 };
 
+/// Memory that an instruction accesses: its operand; the stack, `depth` bytes from the top; or what
+/// a register points to.
+struct Accessed {
+    enum class Kind : u8 { Memory, Stack, Pointer };
+    Kind kind = Kind::Memory;
+    u8 seg = 0, size = 0, pointer = 0;
+    bool write = false;
+    bool aligned = false;        // or else #GP
+    bool shared_before = false;  // the instruction relies on earlier looks into the TLB
+    i32 depth = 0;
+    u64 mask = 0;  // of offsets
+};
+
 /// A way out of host code, into the engine.
 struct Exit {
     enum class Kind : u8 {
@@ -42,6 +55,9 @@ struct Exit {
     u8* site = nullptr;          // Jump: the displacement that leads here, or to the target
     const u8* stub = nullptr;    // where `site` leads while it is not linked
     const u8* behind = nullptr;  // Call, Access; null: the interpreter goes on behind it
+    const u8* retry =
+        nullptr;  // where `insn` begins once more, if `memory` is all that it accesses
+    Accessed memory{};
 };
 
 /// What has been learned about a block's instructions; bit n is that of the one with this index.

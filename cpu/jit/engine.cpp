@@ -127,12 +127,14 @@ void Engine::cleared()
         table->context = 0;
     }
     table_ = nullptr;
+    cpu_.mode_changed_ = true;
     memory_.reset(kept_);
 }
 
 void Engine::mapping_changed()
 {
     is_window_known_ = false;
+    cpu_.mode_changed_ = true;
     // All at once: each of them would be looked for in the list.
     for (Exit* exit : std::exchange(between_pages_, {})) unlink(*exit);
 }
@@ -181,6 +183,18 @@ Assumptions Engine::assumptions()
                              memory && memory->base());
 }
 
+void Engine::look_at_mode()
+{
+    const Assumptions all = assumptions();
+    present_ = {.key = all.key,
+                .memory = memory_of(all),
+                .targets = targets(all.key).data(),
+                .df = cpu_.state.rflags & DF,
+                .ordinary = has_ordinary_state()};
+    // Registers have no upper halves later, without anybody saying so.
+    cpu_.mode_changed_ = !present_.ordinary;
+}
+
 FpChoice Engine::fp_choice() const
 {
     const HostTraits& host = host_traits();
@@ -213,16 +227,9 @@ Assumptions Engine::look_at_segments()
                            cpu_.state.seg[CS].limit);
 }
 
-Code* Engine::find_code(const Block& block, u64 key)
-{
-    for (Code* code = static_cast<Code*>(block.code); code; code = code->next)
-        if (code->key == key) return code;
-    return nullptr;
-}
-
 Code* Engine::code_for(Block& block)
 {
-    if (Code* code = find_code(block, assumptions().key)) return code;
+    if (Code* code = find_code(block, present().key)) return code;
     return codes_[&block].codes.size() < kVariants ? translate(block) : nullptr;
 }
 
@@ -256,15 +263,16 @@ Code* Engine::write_code(Block& block)
     return codes_[&block].codes.emplace_back(std::move(code)).get();
 }
 
-TargetTable& Engine::targets()
+TargetTable& Engine::targets(u64 key)
 {
-    const u64 key = assumptions().key;
     const auto is_meant = [&](const TargetTable& t) {
         return t.context == cpu_.context_ && t.key == key;
     };
     if (table_ && is_meant(*table_)) return *table_;
+    // One address space after the other uses the same set, the user's code and the system's not.
     constexpr u64 kMix = 0x9E3779B97F4A7C15;
-    const std::size_t set = (cpu_.context_ + (key * kMix >> 48)) % kTableSets * kTableWays;
+    const u64 place = cpu_.context_place_ ^ cpu_.context_place_ >> 4;
+    const std::size_t set = (place + (key * kMix >> 48)) % kTableSets * kTableWays;
     for (std::size_t i = set; i < set + kTableWays; ++i)
         if (tables_[i] && is_meant(*tables_[i])) return *(table_ = tables_[i].get());
     auto& table = tables_[set + next_way_++ % kTableWays];

@@ -126,6 +126,21 @@ private:
     /// So often may operands that are checked together lie on two pages.
     static constexpr u32 kCrossings = 16;
 
+    /// What the CPU is now, as far as host code depends on it.
+    struct Present {
+        u64 key = 0;  // Assumptions::key
+        const void* memory = nullptr;
+        const u8* const* targets = nullptr;
+        u32 df = 0;
+        bool ordinary = false;  // see has_ordinary_state
+    };
+    const Present& present()
+    {
+        if (cpu_.mode_changed_ || ((cpu_.state.rflags ^ present_.df) & DF)) look_at_mode();
+        return present_;
+    }
+    void look_at_mode();
+
     const Insn* count(const Insn* first);
     const u8* way_out(const u8* code, const u8* address, bool write) override;
     void faulted(const Exit& exit);
@@ -133,10 +148,15 @@ private:
     Assumptions look_at_segments();
     FpChoice fp_choice() const;
     Code* code_for(Block& block);
-    static Code* find_code(const Block& block, u64 key);
+    static Code* find_code(const Block& block, u64 key)
+    {
+        for (Code* code = static_cast<Code*>(block.code); code; code = code->next)
+            if (code->key == key) return code;
+        return nullptr;
+    }
     Code* translate(Block& block);
     Code* write_code(Block& block);
-    TargetTable& targets();
+    TargetTable& targets(u64 key);
     void flush();
     void forget(Block& block);
     void count_crossing(const Exit& exit);
@@ -157,15 +177,20 @@ private:
     static void write_back(DeviceOperand* operand);
     const u8* call(const Exit& exit);
     const u8* access(const Exit& exit);
+    bool fill(const Exit& exit);
+    bool is_unchanged(const Exit& exit);
     const u8* finish(const Exit& exit);
     const u8* jump(Exit& exit);
     const u8* look_up_target();
     Code* next_code(const Insn* next);
     void prepare(const Code& code);
+    bool has_time() const;
     bool may_enter() const;
     bool has_ordinary_state() const;
     u64 clock_before(u64 charged) const;
     void arrive(const Exit& exit);
+    void load_flags();
+    void store_flags();
     void remember(const X87Pointers& x87);
 
     struct Offsets {  // from the Cpu
@@ -191,6 +216,7 @@ private:
     Offsets offsets_;
     TimeOffsets time_;
     EntryState entry_;
+    LazyFlags flags_;             // of entry_.flags
     bool inside_ = false;         // host code has been entered, and not left
     const Insn* next_ = nullptr;  // where the interpreter goes on after host code
     Insn alone_[2];  // an instruction to execute, and one that makes its handler return
@@ -200,6 +226,7 @@ private:
     std::array<std::unique_ptr<Window>, 2> windows_;  // with address line 20, and without
     Window* window_ = nullptr;                        // the present one, if is_window_known_
     bool is_window_known_ = false;
+    Present present_;
     std::vector<FaultSite> fault_sites_;  // in the order of their addresses
     Fault fault_;                         // that host code was left with
     std::vector<std::unique_ptr<Code>>

@@ -55,6 +55,7 @@ bool BlockWriter::write_end(const Insn& insn)
         code == 0xC3 || code == 0xC2 || (code == 0xFF && (row.reg == 2 || row.reg == 4));
     if (!(relative && reachable(target)) && !(indirect && anywhere)) return false;
     if (!charged_) write_charge_keeping_flags();
+    begin_retry();
 
     if (jcc) {
         jump_to(insn, Block::kJump, target, code & 15);

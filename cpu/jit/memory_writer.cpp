@@ -80,6 +80,7 @@ void BlockWriter::access_stack(int depth, int size, bool write)
 
 void BlockWriter::access(const Place& place, bool write)
 {
+    keep_access(place, write);
     if (in_window(place)) return access_window(place, write);
     if (device_access(place, write)) {
         Place anywhere = place;
@@ -133,6 +134,27 @@ void BlockWriter::access_page(const Place& place, bool write)
     const ColdStore store{a_.newLabel(), a_.newLabel(), slow, place};
     stores_.push_back(store);
     check(place, store.cold, kPlainTag, true, store.hit, ready);
+}
+
+/// For begin_retry().
+void BlockWriter::keep_access(const Place& place, bool write)
+{
+    ++accesses_;
+    const auto kind = place.kind == Place::Kind::Operand ? Accessed::Kind::Memory
+                      : place.kind == Place::Kind::Stack ? Accessed::Kind::Stack
+                                                         : Accessed::Kind::Pointer;
+    accessed_ = {.kind = kind,
+                 .seg = place.seg,
+                 .size = static_cast<u8>(place.size),
+                 .pointer = place.pointer,
+                 .write = write,
+                 .aligned = place.aligned,
+                 .depth = place.depth,
+                 .mask = ~u64{0} >> (64 - place.bits)};
+    // The handler finds an operand without registers in another way.
+    if (kind == Accessed::Kind::Memory && place.insn != insn_at(index_)) ++accesses_;
+    for (const Form form : opcodes()[insn_at(index_)->opcode].operands)
+        if (form == Form::Ob || form == Form::Ov) ++accesses_;
 }
 
 x86::Mem BlockWriter::operand(int size) const

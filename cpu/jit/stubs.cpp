@@ -130,14 +130,4 @@ Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, const StubFunc
     return stubs;
 }
 
-u32 eflags_of(u32 lahf_seto)
-{
-    return (lahf_seto >> 8 & (CF | PF | AF | ZF | SF)) | (lahf_seto & 1 ? OF : 0u);
-}
-
-u32 lahf_seto_of(u32 eflags)
-{
-    return (eflags & (CF | PF | AF | ZF | SF)) << 8 | (eflags & OF ? 1u : 0u);
-}
-
 }  // namespace reprise::jit

@@ -12,6 +12,7 @@
 
 #include <array>
 
+#include "cpu/flags.h"
 #include "cpu/jit/code.h"
 #include "cpu/jit/code_memory.h"
 
@@ -54,7 +55,7 @@ struct DeviceAccess {
 /// Stands for that memory while the instruction executes.
 struct DeviceOperand {
     u64 value = 0;
-    u64 written = 0;  // not 0: the chip has to get it
+    u64 written = 0;                 // not 0: the chip has to get it
     u8* host = nullptr;              // where it is
     DeviceMemory* device = nullptr;  // or whose, at `offset`
     u32 offset = 0;
@@ -119,8 +120,17 @@ struct StubFunctions {
 
 Stubs write_stubs(CodeMemory& memory, const StubOffsets& offsets, const StubFunctions& functions);
 
-/// EFLAGS from what LAHF and SETO gave, and back.
-u32 eflags_of(u32 lahf_seto);
-u32 lahf_seto_of(u32 eflags);
+/// What LAHF and SETO give for these flags, and back.
+inline u32 lahf_seto_of(u32 eflags)
+{
+    return (eflags & (CF | PF | AF | ZF | SF)) << 8 | (eflags & OF ? 1u : 0u);
+}
+inline LazyFlags lazy_flags_of(u32 lahf_seto)
+{
+    const u64 flags = lahf_seto >> 8, of = lahf_seto & 1;
+    const u64 zf = flags >> 6 & 1, odd_parity = (zf ^ flags >> 2) & 1;
+    return {static_cast<i64>(zf ^ 1), (flags & 1) << 63 | ((flags ^ of) & 1) << 62 | (flags & AF) |
+                                          (flags >> 7 & 1) << 1 | odd_parity};
+}
 
 }  // namespace reprise::jit

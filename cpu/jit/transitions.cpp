@@ -3,12 +3,13 @@
 
 namespace reprise::jit {
 
-/// More than Event leaves with: such a block is the interpreter's.
-bool Engine::may_enter() const
+/// More than Event leaves with: a block that has less is the interpreter's.
+bool Engine::has_time() const
 {
-    return cpu_.stop_at_ > cpu_.state.clock + kReserve + Block::kMaxInsns && !cpu_.debug_ &&
-           has_ordinary_state();
+    return cpu_.stop_at_ > cpu_.state.clock + kReserve + Block::kMaxInsns;
 }
+
+bool Engine::may_enter() const { return has_time() && !cpu_.debug_ && has_ordinary_state(); }
 
 /// What host code relies on besides the assumptions it was made for: no access is checked for
 /// alignment, and outside of 64-bit mode the upper halves of registers are clear. Only that mode
@@ -44,13 +45,25 @@ const Insn* Engine::enter(const Insn* first)
 
 void Engine::prepare(const Code& code)
 {
+    const Present& now = present();
     cpu_.via_ = nullptr;
     entry_.code = code.entry;
-    entry_.memory = memory_of({code.key});
-    entry_.targets = targets().data();
+    entry_.memory = now.memory;
+    entry_.targets = now.targets;
     entry_.stop_at = cpu_.stop_at_;
     entry_.budget = static_cast<i64>(cpu_.state.clock + kReserve - cpu_.stop_at_);
-    entry_.flags = lahf_seto_of(cpu_.flags.get());
+    store_flags();
+}
+
+/// Those that host code was left with, for C++.
+void Engine::load_flags() { flags_ = cpu_.flags = lazy_flags_of(entry_.flags); }
+
+/// The same for host code: mostly nobody has changed them.
+void Engine::store_flags()
+{
+    if (cpu_.flags.result == flags_.result && cpu_.flags.carries == flags_.carries) return;
+    flags_ = cpu_.flags;
+    entry_.flags = lahf_seto_of(flags_.get());
 }
 
 /// The clock at the beginning of a block of which `charged` instructions have been charged.
@@ -63,8 +76,8 @@ void Engine::arrive(const Exit& exit)
 {
     cpu_.state.clock = clock_before(exit.charged);
     cpu_.enter(*exit.code->block);
-    cpu_.flags.set(eflags_of(entry_.flags));
-    remember(exit.x87);
+    load_flags();
+    if (exit.x87.last || exit.x87.memory) remember(exit.x87);
 }
 
 /// In the block that has been arrived in.
@@ -88,8 +101,6 @@ const u8* Engine::out(Exit* exit, Cpu* cpu, EntryState* entry, i64 budget)
     entry->budget = budget;
     if (!exit) return engine.look_up_target();
     engine.arrive(*exit);
-    if (engine.fault_.happened) engine.faulted(*exit);
-    if (exit->shared_bytes) engine.count_crossing(*exit);
     switch (exit->kind) {
     case Exit::Kind::Call: ++engine.statistics_.calls; return engine.call(*exit);
     case Exit::Kind::Access: return engine.access(*exit);
@@ -113,22 +124,71 @@ const u8* Engine::call(const Exit& exit)
         const Code* code = next_code(next);
         return code ? code->entry : nullptr;
     }
-    entry_.flags = lahf_seto_of(cpu_.flags.get());
-    const bool unchanged =
-        cpu_.stop_at_ == entry_.stop_at && block.valid && exit.code->live &&
-        cpu_.context_ == table_->context && assumptions().key == exit.code->key &&
-        memory_of({exit.code->key}) == entry_.memory && has_ordinary_state();
-    if (unchanged && exit.behind) return exit.behind;
+    if (exit.behind && is_unchanged(exit)) {
+        store_flags();
+        return exit.behind;
+    }
     ++statistics_.leaves;
     next_ = exit.insn + 1;
     return nullptr;
 }
 
+/// Is everything still as host code was made for, and entered with?
+bool Engine::is_unchanged(const Exit& exit)
+{
+    if (cpu_.stop_at_ != entry_.stop_at || !exit.code->live) return false;
+    if (!cpu_.mode_changed_ && !((cpu_.state.rflags ^ present_.df) & DF)) return true;
+    const Present before = present_;
+    const Present& now = present();
+    return now.ordinary && now.key == before.key && now.memory == before.memory &&
+           now.targets == before.targets;
+}
+
+/// Memory that was not fast.
 const u8* Engine::access(const Exit& exit)
 {
     ++statistics_.accesses;
+    if (exit.retry && fill(exit)) return exit.retry;
+    if (cpu_.fault_pending_) {
+        const Code* code = next_code(cpu_.faulted(exit.insn));
+        return code ? code->entry : nullptr;
+    }
+    if (fault_.happened) faulted(exit);
+    if (exit.shared_bytes) count_crossing(exit);
     if (exit.fp_refused && ++exit.code->fp_refusals == kFpRefusals) forget(*exit.code->block);
     return call(exit);
+}
+
+/// If all that the instruction lacks is the TLB's entry: does what its handler would do for that,
+/// whereupon host code can execute it. It may have faulted instead.
+bool Engine::fill(const Exit& exit)
+{
+    const Accessed& memory = exit.memory;
+    u64 offset = 0;
+    switch (memory.kind) {
+    case Accessed::Kind::Memory: offset = cpu_.address(*exit.insn); break;
+    case Accessed::Kind::Stack:
+        offset = cpu_.state.gpr[RSP] + static_cast<u64>(i64{memory.depth});
+        break;
+    case Accessed::Kind::Pointer: offset = cpu_.state.gpr[memory.pointer]; break;
+    }
+    offset &= memory.mask;
+    const Cpu::FastSegment& segment = cpu_.fast_[memory.seg];
+    const u64 linear = segment.base + offset, last = linear + memory.size - 1;
+    const u64 end = memory.write ? segment.write_end : segment.read_end;
+    const bool plain = offset + memory.size <= end && page_of(last) == page_of(linear);
+    if (!plain || last > cpu_.linear_mask_ || !is_canonical(linear)) return false;
+    if (memory.aligned && linear % 16 != 0) return false;
+    const TlbEntry& entry = cpu_.tlb_->entry(linear);
+    const bool known = entry.page_tag == page_of(linear);
+    if (known && (!memory.write || entry.writable)) return false;
+    // Earlier looks, which the rest of the block relies on, are not to become untrue.
+    if (memory.shared_before && entry.has_page()) return false;
+    cpu_.at(*exit.insn);
+    if (!cpu_.translate(linear, memory.write ? Access::Write : Access::Read, cpu_.rights_))
+        return false;
+    const u64 tag = memory.write ? entry.write_tag : entry.read_tag;
+    return page_of(linear) + tag == 0 && is_unchanged(exit);
 }
 
 /// The last instruction of a block, by its handler, which may execute blocks that have no host code
@@ -136,9 +196,13 @@ const u8* Engine::access(const Exit& exit)
 const u8* Engine::finish(const Exit& exit)
 {
     ++statistics_.finishes;
+    if (exit.retry && fill(exit)) return exit.retry;
+    if (fault_.happened) faulted(exit);
+    if (exit.shared_bytes) count_crossing(exit);
     const Block& block = *exit.code->block;
     const Handler handler = exit.insn == block.insns ? block.first : exit.insn->exec;
-    const Code* code = next_code(handler(cpu_, exit.insn));
+    const Insn* next = cpu_.fault_pending_ ? cpu_.faulted(exit.insn) : handler(cpu_, exit.insn);
+    const Code* code = next_code(next);
     return code ? code->entry : nullptr;
 }
 
@@ -149,8 +213,9 @@ const u8* Engine::jump(Exit& exit)
     const u32 context = cpu_.context_;
     Code* code = next_code(cpu_.continue_at(exit.code->block->count, exit.link, exit.ip));
     if (!code) return nullptr;
-    if (cpu_.context_ == context && code->key == exit.code->key && exit.code->live)
-        link(exit, *code);
+    // It may be the handler of a fault instead, as there was nothing to fetch.
+    const bool is_meant = code->block->ip == exit.ip && cpu_.context_ == context;
+    if (is_meant && code->key == exit.code->key && exit.code->live) link(exit, *code);
     return code->entry;
 }
 
@@ -159,11 +224,11 @@ const u8* Engine::look_up_target()
 {
     ++statistics_.indirect_misses;
     cpu_.state.clock = clock_before(0);
-    cpu_.flags.set(eflags_of(entry_.flags));
+    load_flags();
     cpu_.state.rip = entry_.ip;
     const Code* code = next_code(nullptr);
     if (!code) return nullptr;
-    targets().add(entry_.ip, code->indirect);
+    if (code->block->ip == entry_.ip) table_->add(entry_.ip, code->indirect);
     return code->entry;
 }
 
@@ -175,7 +240,8 @@ Code* Engine::next_code(const Insn* next)
         if (Block* block = cpu_.next_if_quiet()) next = cpu_.enter(*block);
     next_ = next;
     const bool begins = next && next == cpu_.block_->insns;
-    Code* code = begins && may_enter() ? find_code(*cpu_.block_, assumptions().key) : nullptr;
+    Code* code = nullptr;
+    if (begins && has_time() && present().ordinary) code = find_code(*cpu_.block_, present_.key);
     if (code) prepare(*code);
     else ++statistics_.leaves;
     return code;

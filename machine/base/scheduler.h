@@ -26,17 +26,28 @@ struct Clock {
     /// Ticks completed by time `t`.
     constexpr u64 ticks(Time t) const
     {
-        return static_cast<u64>(u128{t} * numerator / (u128{denominator} * kSecond));
+        if (!fits()) return static_cast<u64>(u128{t} * numerator / (u128{denominator} * kSecond));
+        const u64 unit = denominator * kSecond;
+        return t / unit * numerator + t % unit * numerator / unit;
     }
 
     /// The first instant at which tick `n` has completed.
     constexpr Time time_of(u64 n) const
     {
-        return static_cast<Time>((u128{n} * denominator * kSecond + numerator - 1) / numerator);
+        if (!fits())
+            return static_cast<Time>((u128{n} * denominator * kSecond + numerator - 1) / numerator);
+        const u64 unit = denominator * kSecond;
+        return n / numerator * unit + (n % numerator * unit + numerator - 1) / numerator;
     }
 
 private:
     __extension__ using u128 = unsigned __int128;
+
+    /// So slow that nothing overflows 64 bits; dividing 128 of them takes long.
+    constexpr bool fits() const
+    {
+        return u128{denominator} * kSecond * numerator + numerator <= ~u64{0};
+    }
 };
 
 class Scheduler;
