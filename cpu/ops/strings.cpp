@@ -69,6 +69,7 @@ struct Movs {
         const Cpu::Run to = cpu.run_from(ES, p.get(RDI), true);
         n = std::min({n, from.bytes / sizeof(T), to.bytes / sizeof(T),
                       p.before_wrap(RSI, sizeof(T)), p.before_wrap(RDI, sizeof(T))});
+        if (n == 0) return 0;
         const u64 bytes = n * sizeof(T);
         const bool plain = from.host && to.host;
         if (plain && (to.host <= from.host || to.host >= from.host + bytes)) {
@@ -95,6 +96,7 @@ struct Stos {
     {
         const Cpu::Run to = cpu.run_from(ES, p.get(RDI), true);
         n = std::min({n, to.bytes / sizeof(T), p.before_wrap(RDI, sizeof(T))});
+        if (n == 0) return 0;
         const T value = cpu.reg<T>(RAX);
         if (sizeof(T) == 1 && to.host) std::memset(to.host, static_cast<u8>(value), n);
         else for (u64 i = 0; i < n; ++i) to.store<T>(i * sizeof(T), value);

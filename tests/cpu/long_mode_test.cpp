@@ -181,6 +181,20 @@ TEST(LongMode, StringsUse64BitRegistersOr32)
     EXPECT_EQ(p.reg(RSI), Program::kData + 8u);
 }
 
+TEST(LongMode, AStringInstructionThatFaultsAtOnceLeavesAllOfItsPointers)
+{
+    for (const u8 opcode : {0xA4, 0xAB}) {
+        LongProgram p{{0x67, 0xF3, opcode}};  // rep movsb, rep stosd with ESI, EDI
+        p.map64(Program::kData, 0);
+        p.reg(RSI) = 0xFDFD'0000'0000 | Program::kStack;
+        p.reg(RDI) = 0xFDFD'0000'0000 | Program::kData;
+        p.reg(RCX) = 8;
+        EXPECT_EQ(p.run_to_vector(), 14);
+        EXPECT_EQ(p.reg(RSI), 0xFDFD'0000'0000 | Program::kStack);
+        EXPECT_EQ(p.reg(RDI), 0xFDFD'0000'0000 | Program::kData);
+    }
+}
+
 TEST(LongMode, EnterAndLeave)
 {
     LongProgram p{{0xC8, 0x20, 0, 0, 0xC9}};  // enter 20h, 0; leave
