@@ -35,6 +35,7 @@ void BlockWriter::check_target(int size)
     a_.jmp(slow_label());
     a_.bind(within);
     a_.mov(x86::rcx, kSavedRcx);
+    ++accesses_;  // no begin_retry(): this fault comes before that of the access
 }
 
 /// False: nothing was written, its handler has to execute the last instruction.
