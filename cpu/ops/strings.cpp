@@ -98,8 +98,9 @@ struct Stos {
         n = std::min({n, to.bytes / sizeof(T), p.before_wrap(RDI, sizeof(T))});
         if (n == 0) return 0;
         const T value = cpu.reg<T>(RAX);
-        if (sizeof(T) == 1 && to.host) std::memset(to.host, static_cast<u8>(value), n);
-        else for (u64 i = 0; i < n; ++i) to.store<T>(i * sizeof(T), value);
+        if (!to.host) for (u64 i = 0; i < n; ++i) to.store<T>(i * sizeof(T), value);
+        else if (sizeof(T) == 1) std::memset(to.host, static_cast<u8>(value), n);
+        else for (u64 i = 0; i < n; ++i) std::memcpy(to.host + i * sizeof(T), &value, sizeof(T));
         p.advance(RDI, n);
         return n;
     }
